@@ -1,0 +1,37 @@
+/** The one place where timers are made. */
+
+/** Time, for whoever waits or stamps. Tests bring their own. */
+export interface Clock {
+  /** Monotonic, in milliseconds from an arbitrary start; never goes back when the wall clock does. */
+  now(): number;
+  /** Wall clock, in nanoseconds since 1970. */
+  wallNs(): bigint;
+  /** Calls back once, `ms` from now (0 = in a later turn), unless disposed of before. The timer alone keeps no process alive. */
+  after(ms: number, callback: () => void): Disposable;
+  /** Resolves after `ms`; rejects with the signal's reason when it aborts first. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** The machine's own time. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  wallNs: () => BigInt(Date.now()) * 1_000_000n,
+  after: (ms, callback) => {
+    const timer = setTimeout(callback, ms);
+    timer.unref();
+    return { [Symbol.dispose]: () => clearTimeout(timer) };
+  },
+  sleep: (ms, signal) =>
+    new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
+      const onAbort = () => {
+        clearTimeout(timer);
+        reject(signal?.reason);
+      };
+      const timer = setTimeout(() => {
+        signal?.removeEventListener("abort", onAbort);
+        resolve();
+      }, ms);
+      signal?.addEventListener("abort", onAbort, { once: true });
+    }),
+};

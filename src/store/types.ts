@@ -1,0 +1,89 @@
+/** What the rest of the node knows of the store: rows, and the questions one can ask of them. */
+
+import type { Kind, PerKind, Topic } from "../core/topic";
+
+/** A message to be stored. */
+export interface NewMessage {
+  readonly kind: Kind;
+  readonly topic: Topic;
+  /** SHA-256 of the payload, 32 bytes: a second message with the same topic and digest is the same message. */
+  readonly digest: Uint8Array;
+  /** Which arm of the kind's `version` oneof the body is of: its field number. */
+  readonly arm: number;
+  /** The encoded fields of that arm, without `id` and `created_ns`, which the store gives. */
+  readonly body: Uint8Array;
+}
+
+/** A stored message. */
+export interface StoredMessage {
+  readonly kind: Kind;
+  readonly id: bigint;
+  readonly topic: Topic;
+  /** When it was stored, nanoseconds since 1970 by the node's wall clock. */
+  readonly createdNs: bigint;
+  readonly arm: number;
+  readonly body: Uint8Array;
+}
+
+/** What one committed batch stored: consecutive ids of one kind. Duplicates are not among them. */
+export interface Committed {
+  readonly kind: Kind;
+  /** Ascending by id, without holes. Empty if all were duplicates. */
+  readonly messages: readonly StoredMessage[];
+}
+
+/** Takes messages and makes them durable. */
+export interface Appender {
+  /**
+   * Stores all messages of a request or none; they are all of one kind.
+   * Resolves after the commit, with each message's id in the order given (a duplicate has the id of the
+   * one that was there first).
+   * @throws StoreError `full` when the queue is, `refused` when the database rejects a message of this
+   *   request, `unreachable` when retries were of no use.
+   */
+  append(request: readonly NewMessage[]): Promise<readonly bigint[]>;
+}
+
+export type Direction = "ascending" | "descending";
+
+/** Reads messages. Every answer reflects all commits that were acked before the question. */
+export interface Reader {
+  /** Per kind, the newest id ever given; 0 before the first. */
+  headIds(): Promise<PerKind<bigint>>;
+  /** Rows of a kind above an id, ascending, at most `maxRows` and about `maxBytes` of bodies (at least one row if there is one). */
+  above(kind: Kind, id: bigint, maxRows: number, maxBytes: number): Promise<readonly StoredMessage[]>;
+  /** For each topic its newest id, 0 where it has none; same order and length. */
+  heads(topics: readonly Topic[]): Promise<readonly bigint[]>;
+  /**
+   * Index only: the ids of the topics (all of one kind) above their floors and within (from, to], ascending.
+   * No payload is read.
+   */
+  ids(
+    kind: Kind,
+    topics: readonly Topic[],
+    floors: readonly bigint[],
+    from: bigint,
+    to: bigint,
+  ): Promise<BigInt64Array>;
+  /** The messages with these ids, ascending. */
+  byIds(kind: Kind, ids: BigInt64Array): Promise<readonly StoredMessage[]>;
+  /** Rows of one topic beyond an exclusive cursor; `undefined` = from the end the direction starts at. */
+  ofTopic(
+    topic: Topic,
+    direction: Direction,
+    cursor: bigint | undefined,
+    limit: number,
+  ): Promise<readonly StoredMessage[]>;
+  /** For each topic its newest message; same order and length. */
+  newest(topics: readonly Topic[]): Promise<readonly (StoredMessage | undefined)[]>;
+}
+
+/** What the listener tells. All of it are hints to look again; none of it is needed for completeness. */
+export interface ListenerEvents {
+  /** A notification came: something was committed. */
+  readonly onNotify: () => void;
+  /** Listening began, or began again after a loss: notifications may have been missed. */
+  readonly onListen: () => void;
+  /** Whether notifications currently reach us; `false` also when the socket is open but deaf. */
+  readonly onHealth: (listening: boolean) => void;
+}
