@@ -65,8 +65,11 @@ export interface Reader {
     from: bigint,
     to: bigint,
   ): Promise<BigInt64Array>;
-  /** The messages with these ids, ascending. */
-  byIds(kind: Kind, ids: BigInt64Array): Promise<readonly StoredMessage[]>;
+  /**
+   * The messages with these ids, ascending: as many from the front as fit about `maxBytes` of bodies (at least
+   * one row if there is one). Bounded, because a page of the largest messages would not fit in memory.
+   */
+  byIds(kind: Kind, ids: BigInt64Array, maxBytes: number): Promise<readonly StoredMessage[]>;
   /** Rows of one topic beyond an exclusive cursor; `undefined` = from the end the direction starts at. */
   ofTopic(
     topic: Topic,
