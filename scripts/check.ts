@@ -9,7 +9,7 @@ const generated = mkdtempSync(join(tmpdir(), "tideline-gen-"));
 const checks: readonly { readonly what: string; readonly command: readonly string[] }[] = [
   { what: "types", command: ["tsc", "--project", "."] },
   { what: "format, imports, lint", command: ["biome", "ci", "--error-on-warnings", "."] },
-  { what: "proto", command: ["buf", "lint"] },
+  { what: "proto", command: ["sh", "-c", "buf lint && buf format --diff --exit-code"] },
   {
     what: "generated code is fresh",
     command: ["sh", "-c", `buf generate --output ${generated} && diff -r ${generated}/src/wire/gen src/wire/gen`],

@@ -1,6 +1,6 @@
 import { emptyTransactionsMs } from "../support/empty-transaction";
 import { runJson, runningTarget, startNode } from "../support/processes";
-import { type Figure, type Question, quantile, type RunOptions } from "../support/question";
+import { type Figure, type Question, quantile } from "../support/question";
 
 interface LoadResult {
   readonly p50: number;
