@@ -1,0 +1,172 @@
+/** The node's configuration: one table, read once at the start, frozen, passed down. */
+
+import { NO_POSITIONALS, type ParseResult, parseSettings, type ValuesOf } from "./args";
+import {
+  bytes,
+  choice,
+  databaseUrl,
+  integer,
+  listenAddress,
+  listenAddressOrOff,
+  nodeAddress,
+  text,
+} from "./args-values";
+import { LOG_LEVELS } from "./log";
+
+const MiB = 1024 ** 2;
+const GiB = 1024 ** 3;
+
+/** What `tideline serve` can be told. */
+export const SERVE_SETTINGS = {
+  databaseUrl: {
+    env: "DATABASE_URL",
+    flag: "database-url",
+    kind: databaseUrl,
+    default: "",
+    sentence: "The Postgres (14 or later) that holds the messages; empty: an embedded one in the data directory.",
+  },
+  dataDir: {
+    env: "TIDELINE_DATA_DIR",
+    flag: "data-dir",
+    kind: text("directory"),
+    default: "./.tideline",
+    sentence: "Where the embedded database keeps its files.",
+  },
+  grpcListen: {
+    env: "TIDELINE_GRPC_LISTEN",
+    flag: "grpc-listen",
+    kind: listenAddress,
+    default: "127.0.0.1:5556",
+    sentence: "Where gRPC is served, as HTTP/2 without TLS.",
+  },
+  webListen: {
+    env: "TIDELINE_WEB_LISTEN",
+    flag: "web-listen",
+    kind: listenAddressOrOff,
+    default: "127.0.0.1:5557",
+    sentence: "Where gRPC-Web and Connect are served to browsers, as HTTP/1.1.",
+  },
+  adminListen: {
+    env: "TIDELINE_ADMIN_LISTEN",
+    flag: "admin-listen",
+    kind: listenAddressOrOff,
+    default: "127.0.0.1:5559",
+    sentence: "Where /livez and /readyz answer; keep it away from the public.",
+  },
+  keepaliveMs: {
+    env: "TIDELINE_KEEPALIVE_MS",
+    flag: "keepalive-ms",
+    kind: integer("ms", 100, 30_000),
+    default: "30000",
+    sentence: "Silence on a stream after which its client is pinged, and how long the answer may take.",
+  },
+  stallMs: {
+    env: "TIDELINE_STALL_MS",
+    flag: "stall-ms",
+    kind: integer("ms", 1_000, 3_600_000),
+    default: "60000",
+    sentence: "How long a client may take nothing at all of what waits for it before its stream ends.",
+  },
+  notify: {
+    env: "TIDELINE_NOTIFY",
+    flag: "notify",
+    kind: choice(["listen", "poll"]),
+    default: "listen",
+    sentence:
+      "How new messages are noticed: by notifications (and a slow poll), or by polling alone (standby, pooler).",
+  },
+  pollMs: {
+    env: "TIDELINE_POLL_MS",
+    flag: "poll-ms",
+    kind: integer("ms", 1, 60_000),
+    default: "25",
+    sentence: "How often the database is looked at while notifications are not to be had.",
+  },
+  tailRows: {
+    env: "TIDELINE_TAIL_ROWS",
+    flag: "tail-rows",
+    kind: integer("messages", 1_000, 16_000_000),
+    default: "200000",
+    sentence: "How many of the newest messages are kept in memory, shared by all streams.",
+  },
+  tailBytes: {
+    env: "TIDELINE_TAIL_BYTES",
+    flag: "tail-bytes",
+    kind: bytes(MiB, 64 * GiB),
+    default: "128MiB",
+    sentence: "How many bytes of the newest messages are kept in memory, shared by all streams.",
+  },
+  dbReaders: {
+    env: "TIDELINE_DB_READERS",
+    flag: "db-readers",
+    kind: integer("connections", 1, 100),
+    default: "4",
+    sentence: "Database connections that read: histories, queries and new messages.",
+  },
+  dbWriters: {
+    env: "TIDELINE_DB_WRITERS",
+    flag: "db-writers",
+    kind: integer("connections", 1, 100),
+    default: "2",
+    sentence: "Database connections that write.",
+  },
+  maxMessageBytes: {
+    env: "TIDELINE_MAX_MESSAGE_BYTES",
+    flag: "max-message-bytes",
+    kind: bytes(1024, 3 * MiB),
+    default: "3MiB",
+    sentence: "The largest message that can be published; larger ones would not fit into a frame.",
+  },
+  publishQueue: {
+    env: "TIDELINE_PUBLISH_QUEUE",
+    flag: "publish-queue",
+    kind: integer("messages", 1, 10_000_000),
+    default: "10000",
+    sentence: "How many messages may wait to be stored; beyond it publishers are told to come back.",
+  },
+  shutdownMs: {
+    env: "TIDELINE_SHUTDOWN_MS",
+    flag: "shutdown-ms",
+    kind: integer("ms", 0, 600_000),
+    default: "10000",
+    sentence: "How long a stopping node waits for its streams and requests before it cuts them.",
+  },
+  logLevel: {
+    env: "TIDELINE_LOG_LEVEL",
+    flag: "log-level",
+    kind: choice(LOG_LEVELS),
+    default: "info",
+    sentence: "The least level that is logged.",
+  },
+  logFormat: {
+    env: "TIDELINE_LOG_FORMAT",
+    flag: "log-format",
+    kind: choice(["auto", "json", "text"]),
+    default: "auto",
+    sentence: "How log lines look; auto: text on a terminal, else json.",
+  },
+} as const;
+
+/** The node's configuration, as read from {@link SERVE_SETTINGS}. */
+export type ServeConfig = ValuesOf<typeof SERVE_SETTINGS>;
+
+/** What the commands that talk to a node have in common. */
+export const CLIENT_SETTINGS = {
+  address: {
+    env: "TIDELINE_ADDRESS",
+    flag: "address",
+    kind: nodeAddress,
+    default: "127.0.0.1:5556",
+    sentence: "The node to talk to.",
+  },
+} as const;
+
+const KNOWN_ENV = [...Object.values(SERVE_SETTINGS), ...Object.values(CLIENT_SETTINGS)].map(({ env }) => env);
+
+/** Reads the node's configuration. An unknown TIDELINE_ variable is a mistake, so that a typing error shows. */
+export function parseServeConfig(
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): ParseResult<typeof SERVE_SETTINGS> {
+  return parseSettings({ settings: SERVE_SETTINGS, positionals: NO_POSITIONALS, argv, env, knownEnv: KNOWN_ENV });
+}

@@ -1,0 +1,65 @@
+import { describe, expect, test } from "bun:test";
+import { describeMistake } from "../../src/base/args";
+import { settingsHelp, settingsMarkdown, showSettings } from "../../src/base/args-help";
+import { parseServeConfig, SERVE_SETTINGS } from "../../src/base/config";
+
+describe("the node's configuration", () => {
+  test("needs nothing to be said", () => {
+    expect(parseServeConfig([], {})).toMatchObject({
+      kind: "parsed",
+      values: {
+        databaseUrl: undefined,
+        dataDir: "./.tideline",
+        grpcListen: { host: "127.0.0.1", port: 5556 },
+        webListen: { host: "127.0.0.1", port: 5557 },
+        adminListen: { host: "127.0.0.1", port: 5559 },
+        keepaliveMs: 30_000,
+        maxMessageBytes: 3 * 1024 ** 2,
+        notify: "listen",
+        logFormat: "auto",
+      },
+    });
+  });
+
+  test("keeps the keepalive within 100 to 30000 ms (R-2)", () => {
+    expect(parseServeConfig([], { TIDELINE_KEEPALIVE_MS: "100" }).kind).toBe("parsed");
+    for (const text of ["99", "30001"]) {
+      expect(parseServeConfig([], { TIDELINE_KEEPALIVE_MS: text }).kind).toBe("mistakes");
+    }
+  });
+
+  test("reads every setting from its variable and from its flag", () => {
+    for (const { env, flag, default: text } of Object.values(SERVE_SETTINGS)) {
+      expect(parseServeConfig([`--${flag}`, text], {}).kind).toBe("parsed");
+      expect(parseServeConfig([], { [env]: text }).kind).toBe("parsed");
+    }
+  });
+
+  test("takes the variable of the client's commands for a known one", () => {
+    expect(parseServeConfig([], { TIDELINE_ADDRESS: "host:1" }).kind).toBe("parsed");
+  });
+
+  test("never repeats a database URL, not even a wrong one", () => {
+    const result = parseServeConfig([], { DATABASE_URL: "mysql://someone:hunter2@h/d" });
+    const said = result.kind === "mistakes" ? result.mistakes.map(describeMistake).join("\n") : "";
+    expect(said).toContain("DATABASE_URL: wanted a URL");
+    expect(said).not.toContain("hunter2");
+    const right = parseServeConfig(["--database-url", "postgres://someone:hunter2@h/d"], {});
+    if (right.kind !== "parsed") throw new Error("a right URL was refused");
+    const shown = JSON.stringify(showSettings(SERVE_SETTINGS, right.values));
+    expect(shown).toContain("postgres://h/d");
+    expect(shown + JSON.stringify(right)).not.toContain("hunter2");
+  });
+
+  test("has its help and its README table made from the one table", () => {
+    const help = settingsHelp(SERVE_SETTINGS);
+    const markdown = settingsMarkdown(SERVE_SETTINGS);
+    for (const { env, flag, sentence } of Object.values(SERVE_SETTINGS)) {
+      expect(help).toContain(`--${flag}`);
+      expect(help).toContain(env);
+      expect(help).toContain(sentence);
+      expect(markdown).toContain(`| \`${env}\` | \`--${flag}\` |`);
+    }
+    expect(markdown.split("\n")).toHaveLength(2 + Object.keys(SERVE_SETTINGS).length);
+  });
+});
