@@ -1,0 +1,75 @@
+import { type Kind, type PerKind, WELCOME } from "../../src/core/topic";
+
+/** What can be known of a stored message from outside. */
+export interface Row {
+  readonly kind: Kind;
+  readonly id: bigint;
+  /** Kind byte and identifier, one character per byte. */
+  readonly topic: string;
+}
+
+/** Which messages exist, and which of them a publisher was told of: the truth that streams are measured against. */
+export class Truth {
+  readonly #idsOf = new Map<string, bigint[]>();
+  readonly #topicOf: PerKind<Map<bigint, string>> = [new Map(), new Map()];
+  #heads: PerKind<bigint> = [0n, 0n];
+  #acked: PerKind<bigint> = [0n, 0n];
+
+  /** Per kind, the newest id there is. */
+  get heads(): PerKind<bigint> {
+    return this.#heads;
+  }
+
+  /** Per kind, the newest id whose publisher was told so: who subscribes from now on must find everything up to it. */
+  get acked(): PerKind<bigint> {
+    return this.#acked;
+  }
+
+  /** Takes note of a message, which may be delivered from now on. Ids of a kind come ascending. */
+  inserted(row: Row): void {
+    if (row.id <= this.#heads[row.kind]) throw new RangeError(`ids must ascend; got ${row.id} of kind ${row.kind}`);
+    this.#topicOf[row.kind].set(row.id, row.topic);
+    const ids = this.#idsOf.get(row.topic);
+    if (ids === undefined) this.#idsOf.set(row.topic, [row.id]);
+    else ids.push(row.id);
+    this.#heads = replaced(this.#heads, row.kind, row.id);
+  }
+
+  /** Takes note that everything of a kind up to `id` was acknowledged to its publisher. */
+  ackedUpTo(kind: Kind, id: bigint): void {
+    if (id > this.#acked[kind]) this.#acked = replaced(this.#acked, kind, id);
+  }
+
+  /** The topic of a message, or `undefined` if there is no such message. */
+  topicAt(kind: Kind, id: bigint): string | undefined {
+    return this.#topicOf[kind].get(id);
+  }
+
+  /** The lowest id of a topic strictly above `id`, if there is one. */
+  after(topic: string, id: bigint): bigint | undefined {
+    const ids = this.#idsOf.get(topic) ?? [];
+    let low = 0;
+    let high = ids.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((ids[middle] ?? 0n) > id) high = middle;
+      else low = middle + 1;
+    }
+    return ids[low];
+  }
+}
+
+/** The pair with the value of one kind replaced. */
+export function replaced<T>(pair: PerKind<T>, kind: Kind, value: T): PerKind<T> {
+  return kind === WELCOME ? [pair[0], value] : [value, pair[1]];
+}
+
+/** Per kind, the higher of two ids. */
+export function higher(a: PerKind<bigint>, b: PerKind<bigint>): PerKind<bigint> {
+  return [highest(a[0], b[0]), highest(a[1], b[1])];
+}
+
+function highest(a: bigint, b: bigint): bigint {
+  if (a > b) return a;
+  return b;
+}
