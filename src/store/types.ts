@@ -81,10 +81,16 @@ export interface Reader {
   newest(topics: readonly Topic[]): Promise<readonly (StoredMessage | undefined)[]>;
 }
 
+/** The newest message of a committed batch. */
+export interface Newest {
+  readonly kind: Kind;
+  readonly id: bigint;
+}
+
 /** What the listener tells. All of it are hints to look again; none of it is needed for completeness. */
 export interface ListenerEvents {
-  /** A notification came: something was committed. */
-  readonly onNotify: () => void;
+  /** A notification came: something was committed, up to `newest` if it says so. */
+  readonly onNotify: (newest?: Newest) => void;
   /** Listening began, or began again after a loss: notifications may have been missed. */
   readonly onListen: () => void;
   /** Whether notifications currently reach us; `false` also when the socket is open but deaf. */
