@@ -1,0 +1,59 @@
+import type { Message } from "../message";
+import type { PerKind } from "../topic";
+import type { ReplayId } from "./events";
+
+/**
+ * One replay in progress and the one page of it that is in hand.
+ *
+ * At most one page is outstanding: the next is asked for when the last message of this one was taken.
+ */
+export class Scan {
+  readonly replay: ReplayId;
+  /** Per kind, the highest id the replay reads. */
+  readonly ceilings: PerKind<bigint>;
+  #page: readonly Message[] = [];
+  #at = 0;
+  #state: "awaiting" | "inHand" | "last" = "awaiting";
+
+  constructor(replay: ReplayId, ceilings: PerKind<bigint>) {
+    this.replay = replay;
+    this.ceilings = ceilings;
+  }
+
+  /** Takes the page in hand. @throws Error if none was asked for: that is a fault of the feed. */
+  accept(messages: readonly Message[], done: boolean): void {
+    if (this.#state !== "awaiting") {
+      throw new Error(`replay ${this.replay}: wanted no page before the last one was used up, got another`);
+    }
+    this.#page = messages;
+    this.#at = 0;
+    this.#state = done ? "last" : "inHand";
+  }
+
+  /** The next message, left in place. */
+  get first(): Message | undefined {
+    return this.#page[this.#at];
+  }
+
+  shift(): void {
+    this.#at++;
+    if (this.#at >= this.#page.length) this.#page = [];
+  }
+
+  /** Whether the feed may still have pages of it. */
+  get isOpen(): boolean {
+    return this.#state !== "last";
+  }
+
+  /** Whether every row there is has been taken. */
+  get exhausted(): boolean {
+    return this.#state === "last" && this.first === undefined;
+  }
+
+  /** True once for each page that is used up while more are to come: the caller asks for the next one. */
+  askNext(): boolean {
+    if (this.#state !== "inHand" || this.first !== undefined) return false;
+    this.#state = "awaiting";
+    return true;
+  }
+}
