@@ -145,6 +145,7 @@ export class LiveLane {
       if (wanted) this.#deliver(message, batch);
     }
     this.#shared.counters.liveMessages += batch.messages.length;
+    this.#shared.counters.entryBytes += batch.bytes;
     return batch.frame(LIVE);
   }
 
@@ -158,6 +159,7 @@ export class LiveLane {
     }
     if (scan.askNext()) this.#shared.outbox.push({ kind: "nextPage", replay: scan.replay });
     this.#shared.counters.healedMessages += batch.messages.length;
+    this.#shared.counters.entryBytes += batch.bytes;
     return batch.frame(LIVE);
   }
 

@@ -356,7 +356,6 @@ export class Session {
     counters.frames++;
     if (frame.kind === "ping") counters.pings++;
     if (frame.kind === "pong") counters.pongs++;
-    if (frame.kind === "messages") for (const message of frame.messages) counters.entryBytes += message.entry.length;
   }
 
   /** Half-closed with nothing in flight: the end. */

@@ -14,11 +14,17 @@ const INSISTENT_SCAN = 3;
 /** What a topic takes in a frame beyond its own bytes: field tag and length, rounded up. */
 const TOPIC_OVERHEAD_BYTES = 4;
 
+/** Rows up to the ceiling come from the store. With a `bound`, live messages above that offset wait. */
+interface ScanningState {
+  readonly kind: "scanning";
+  readonly scan: Scan;
+  readonly bound: Offset | undefined;
+}
+
 type WaveState =
   /** history_only: the ceiling is pinned when the look at the store is done (R-36). */
   | { readonly kind: "pinning"; readonly replay: ReplayId }
-  /** Rows up to the ceiling come from the store; `bound`: live messages above this offset wait. */
-  | { readonly kind: "scanning"; readonly scan: Scan; readonly bound: Offset | undefined }
+  | ScanningState
   /** What arrived meanwhile is delivered in this lane up to `bound`; live messages above it wait. */
   | { readonly kind: "folding"; readonly bound: Offset }
   /** TopicsLive is on its way, from the topic at index `next` on; then CatchupComplete. */
@@ -147,7 +153,7 @@ export class Wave {
     if (this.#state.kind === "scanning") {
       const frame = this.#replayed(this.#state.scan);
       if (frame !== undefined) return frame;
-      this.#endScan(this.#state.scan, live);
+      this.#endScan(this.#state, live);
     }
     if (this.#state.kind === "folding") {
       const frame = this.#folded(this.#state.bound);
@@ -189,16 +195,17 @@ export class Wave {
     return this.#frame(batch);
   }
 
-  /** What follows a scan whose rows have all been taken. It waits while the live lane is about to be healed. */
-  #endScan(scan: Scan, live: LiveLane): void {
+  /**
+   * What follows a scan whose rows have all been taken. Unless live messages wait for this wave already, it
+   * lets the healing of a lagging live lane begin first.
+   */
+  #endScan({ scan, bound }: ScanningState, live: LiveLane): void {
     if (!scan.exhausted) return;
-    if (this.historyOnly) {
-      this.#state = { kind: "announced", next: 0 };
-      return;
-    }
-    if (live.isLagging) return;
+    const insists = bound !== undefined;
+    if (!this.historyOnly && !insists && live.isLagging) return;
     for (const kind of KINDS) this.#passed[kind] = higher(this.#passed[kind], scan.ceilings[kind]);
-    if (!this.#lost) this.#state = { kind: "folding", bound: this.#shared.tail.head };
+    if (this.historyOnly) this.#state = { kind: "announced", next: 0 };
+    else if (!this.#lost && !insists) this.#state = { kind: "folding", bound: this.#shared.tail.head };
     else if (live.isWithin(scan.ceilings)) this.#state = { kind: "announced", next: 0 };
     else this.#rescan(live);
   }
@@ -236,6 +243,7 @@ export class Wave {
 
   #frame(batch: Batch): Frame | undefined {
     this.#shared.counters.waveMessages += batch.messages.length;
+    this.#shared.counters.entryBytes += batch.bytes;
     return batch.frame(this.mutateId);
   }
 
