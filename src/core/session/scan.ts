@@ -20,9 +20,13 @@ export class Scan {
     this.ceilings = ceilings;
   }
 
-  /** Takes the page in hand. @throws Error if none was asked for: that is a fault of the feed. */
+  /**
+   * Takes a page in hand. One that comes after the last changes nothing (I9).
+   * @throws Error if the page before it is not used up: that is a fault of the feed, and rows would be lost.
+   */
   accept(messages: readonly Message[], done: boolean): void {
-    if (this.#state !== "awaiting") {
+    if (this.#state === "last") return;
+    if (this.#state === "inHand") {
       throw new Error(`replay ${this.replay}: wanted no page before the last one was used up, got another`);
     }
     this.#page = messages;

@@ -258,7 +258,7 @@ export class Session {
   }
 
   #replayFailed(replay: ReplayId, detail: string): void {
-    let wanted = this.#live.scanOf(replay) !== undefined;
+    let wanted = this.#live.scanOf(replay)?.isOpen === true;
     for (const wave of this.#waves.values()) wanted ||= wave.awaits(replay);
     if (wanted) this.#end("replayFailed", detail);
   }

@@ -109,7 +109,8 @@ export class Wave {
 
   /** Whether a look or a replay of that name is in progress. */
   awaits(replay: ReplayId): boolean {
-    return this.#state.kind === "pinning" ? this.#state.replay === replay : this.scanOf(replay) !== undefined;
+    if (this.#state.kind === "pinning") return this.#state.replay === replay;
+    return this.scanOf(replay)?.isOpen === true;
   }
 
   /** A message of one of its topics came to the tail. */
