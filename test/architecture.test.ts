@@ -25,6 +25,8 @@ const OWNERS: readonly { readonly of: RegExp; readonly folders: readonly string[
   { of: /^@connectrpc\//, folders: ["serve", "client"] },
   { of: /^(drizzle-orm|postgres)(\/|$)/, folders: ["store"] },
   { of: /^prom-client$/, folders: ["base"] },
+  /** flock(2): the one lock on a directory that dies with its process. */
+  { of: /^bun:ffi$/, folders: ["store"] },
   { of: /^node:http2$/, folders: ["serve", "client"] },
   {
     of: /^(node:|bun$)/,
