@@ -1,0 +1,272 @@
+import type { CloseReason } from "../../src/core/close";
+import type { Frame, Mutate } from "../../src/core/frame";
+import type { Effect, Millis, ReplayId, SessionEvent } from "../../src/core/session/events";
+import { isTopic } from "../../src/core/topic";
+import { InvariantChecker, violate } from "../support/invariants";
+import type { Prng } from "../support/prng";
+import { LivenessOracle, RateOracle } from "./liveness-oracle";
+import type { Scenario } from "./scenario";
+import type { MakeSession, SessionLike } from "./session-like";
+import { showEffect, showEvent, showFrame } from "./show";
+import { World } from "./world";
+
+/** More frames than any run can need in one go: beyond it the session would never fall silent. */
+const MAX_FRAMES_PER_DRAIN = 20_000;
+
+/**
+ * Drives one session as its runner, feed and peer would, under virtual time, and checks after each move what can
+ * be seen from outside (`InvariantChecker`) and what only its surroundings can see: effects, deadlines, and where
+ * the messages of a frame were kept (I7, I9, I10, I11, I12).
+ */
+export class Driver {
+  readonly world: World;
+  readonly checker: InvariantChecker;
+  readonly liveness: LivenessOracle;
+  readonly #scenario: Scenario;
+  readonly #session: SessionLike;
+  readonly #mutateRate: RateOracle;
+  readonly #pingRate: RateOracle;
+  readonly #trace: string[] | undefined;
+  /** The history_only Mutate behind each look. */
+  readonly #looks = new Map<ReplayId, bigint>();
+  #now: Millis = 0;
+  #blocked = false;
+
+  /** `trace`: takes a line for everything that happens, for whoever reads a failure. */
+  constructor(make: MakeSession, scenario: Scenario, random: Prng, trace: string[] | undefined) {
+    const { limits, keepaliveMs, stallMs } = scenario;
+    this.#scenario = scenario;
+    this.#trace = trace;
+    this.world = new World(scenario.tailCapacity);
+    for (let i = 0; i < scenario.prefill; i++) this.#insertOne(random);
+    this.world.append(random.int(scenario.prefill + 1));
+    this.checker = new InvariantChecker(this.world.truth, limits, keepaliveMs);
+    this.liveness = new LivenessOracle(keepaliveMs, stallMs, this.#now);
+    this.#mutateRate = new RateOracle(limits.mutatesPerSecond, limits.mutateBurst, this.#now);
+    this.#pingRate = new RateOracle(limits.pingsPerSecond, limits.pingBurst, this.#now);
+    this.#session = make({ tail: this.world.tail, limits, keepaliveMs, stallMs }, this.#now);
+  }
+
+  get now(): Millis {
+    return this.#now;
+  }
+
+  get blocked(): boolean {
+    return this.#blocked;
+  }
+
+  get deadline(): Millis | undefined {
+    return this.#session.deadline;
+  }
+
+  get over(): CloseReason | undefined {
+    return this.#session.over?.reason;
+  }
+
+  /** Stores `count` messages in random topics. */
+  insert(count: number, random: Prng): void {
+    for (let i = 0; i < count; i++) this.#insertOne(random);
+  }
+
+  /** The tailer finds up to `rows` messages; `all`: the hub offers also what nobody watches. */
+  append(rows: number, all = false): void {
+    const head = this.world.tail.head;
+    const watched = this.world.append(rows);
+    const added = this.world.tail.head - head;
+    const offsets = all ? Array.from({ length: added }, (_, i) => head + 1 + i) : watched;
+    if (offsets.length === 0) return;
+    this.send({ kind: "offers", offsets });
+    offsets.fill(-1); // the array is the hub's: who kept it is caught
+  }
+
+  /** Hands a Mutate to the session and holds it to the rules. */
+  mutate(mutate: Mutate): void {
+    if (this.over !== undefined) return;
+    const others = this.#mutateRate.take(this.#now);
+    const effects = this.#handle({ kind: "mutate", mutate });
+    if (this.over === "badRequest" || this.over === "overLimit") {
+      const trace = effects.find(({ kind }) => kind === "watch" || kind === "look" || kind === "startReplay");
+      if (trace !== undefined) violate("I7", `a refused Mutate left the effect ${trace.kind}`);
+      this.checker.refused(mutate, this.over, others);
+    } else if (this.over === undefined) {
+      this.checker.accepted(mutate, others);
+    } else {
+      this.#checkEnd("mutate");
+    }
+    for (const replay of this.#carryOut(effects)) this.#looks.set(replay, mutate.id);
+    this.#checkWatched();
+  }
+
+  /** A Ping of the client. */
+  ping(nonce: bigint): void {
+    if (this.over !== undefined) return;
+    const [objection] = this.#pingRate.take(this.#now);
+    if (objection === undefined) this.checker.pinged(nonce);
+    this.send({ kind: "ping", nonce });
+    if (this.over === "overLimit" && objection === undefined) violate("R-49", "a Ping was refused below the rate");
+    if (this.over === undefined && objection?.certain) violate("R-49 rate", "a Ping above the rate was accepted");
+    if (this.over === undefined && objection !== undefined) this.checker.pinged(nonce);
+  }
+
+  /** The look that a history_only Mutate waits for is done; the wave's ceiling is pinned now. */
+  looked(replay: ReplayId): void {
+    this.append(this.world.unseen);
+    if (this.over !== undefined) return;
+    const mutateId = this.#looks.get(replay);
+    if (mutateId !== undefined) this.checker.pinned(mutateId);
+    this.send(this.world.replays.looked(replay));
+  }
+
+  /** Something that must change nothing: no effect and no end (I9). */
+  sendStale(event: SessionEvent): void {
+    const before = this.over;
+    const effects = this.#handle(event);
+    if (effects.length > 0) violate("I9", `a stale ${event.kind} led to the effect ${effects[0]?.kind}`);
+    if (this.over !== before) violate("I9", `a stale ${event.kind} ended the stream as ${this.over}`);
+  }
+
+  /** Hands over any other event, and carries out what the session asks for. */
+  send(event: SessionEvent): void {
+    const before = this.over;
+    if (event.kind === "pong") this.liveness.pong(event.nonce);
+    if (event.kind === "halfClosed" && before === undefined) {
+      this.checker.halfClose();
+      this.liveness.halfClosed();
+    }
+    const effects = this.#handle(event);
+    if (before === undefined) this.#checkEnd(event.kind);
+    this.#carryOut(effects);
+  }
+
+  /** Wakes the session, as late as it is, and lets it say what it has to say. */
+  wake(): void {
+    this.send({ kind: "wake" });
+    if (this.over === undefined) this.liveness.woken(this.#now);
+    this.drain();
+  }
+
+  passTo(now: Millis): void {
+    this.#now = Math.max(this.#now, now);
+    this.#trace?.push(`at ${this.#now} ms`);
+  }
+
+  block(): void {
+    if (this.#blocked || this.over !== undefined) return;
+    this.#blocked = true;
+    this.liveness.blocked(this.#now);
+    this.send({ kind: "blocked" });
+  }
+
+  progress(): void {
+    if (!this.#blocked) return;
+    this.liveness.blocked(this.#now);
+    this.send({ kind: "progress" });
+  }
+
+  flush(): void {
+    if (!this.#blocked) return;
+    this.#blocked = false;
+    this.liveness.flushed();
+    this.send({ kind: "flushed" });
+  }
+
+  /** Takes up to `most` frames. Returns whether the session had no more to say. */
+  pull(most: number): boolean {
+    for (let taken = 0; taken < most; taken++) {
+      if (taken === MAX_FRAMES_PER_DRAIN) violate("driver", "the session never falls silent");
+      this.world.tail.handedOut.clear();
+      const before = this.over;
+      const frame = this.#session.nextFrame(this.#now);
+      if (frame !== undefined) this.#checkFrame(frame);
+      const effects = this.#session.takeEffects();
+      if (before === undefined) this.#checkEnd("nextFrame");
+      this.#carryOut(effects);
+      if (frame === undefined) return true;
+    }
+    return false;
+  }
+
+  /** Takes all there is; where nothing more can come by itself, everything owed must have come. */
+  drain(): void {
+    this.pull(Number.POSITIVE_INFINITY);
+    if (this.over !== undefined) return;
+    this.liveness.idle(this.#session.deadline, this.#now);
+    const { looking, busy } = this.world.replays;
+    if (!this.#blocked && !busy && looking.length === 0) this.checker.quiescent();
+  }
+
+  #insertOne(random: Prng): void {
+    const topic = random.pick(this.#scenario.topics);
+    const id = this.world.insert(topic, random.between(1, this.#scenario.maxEntryBytes));
+    this.#trace?.push(`insert ${id} ${topic.slice(1)}`);
+  }
+
+  #handle(event: SessionEvent): readonly Effect[] {
+    this.#trace?.push(`-> ${showEvent(event)}`);
+    this.#session.handle(event, this.#now);
+    return this.#session.takeEffects();
+  }
+
+  /** Carries out effects in their order. Returns the looks among them. */
+  #carryOut(effects: readonly Effect[]): readonly ReplayId[] {
+    for (const effect of effects) this.#trace?.push(`   effect ${showEffect(effect)}`);
+    const closes = effects.filter((effect) => effect.kind === "close").length;
+    const looks = this.world.carryOut(effects);
+    if (this.over !== undefined && this.#session.deadline !== undefined) violate("I12", "a deadline after the end");
+    if (closes > 0 && this.over === undefined) violate("I12", "a close, but the stream is not over");
+    return looks;
+  }
+
+  #checkFrame(frame: Frame): void {
+    this.#trace?.push(`<- ${showFrame(frame)}`);
+    if (this.#blocked) violate("wire", `a ${frame.kind} frame although the wire is full`);
+    this.checker.frame(frame);
+    this.liveness.frame(frame, this.#now);
+    if (frame.kind !== "messages") return;
+    let bytes = 0;
+    for (const message of frame.messages) {
+      if (bytes >= this.#scenario.limits.targetFrameBytes)
+        violate("R-49 frame", "a frame was filled beyond its target");
+      bytes += message.entry.length;
+      if (!this.world.tail.handedOut.has(message) && !this.world.replays.lent(message)) {
+        violate("I11", `${message.id} came neither from the tail nor from the page in hand: it was kept`);
+      }
+    }
+  }
+
+  /** The hub offers what the stream is registered for, neither less nor more (R-37, I12). */
+  #checkWatched(): void {
+    if (this.over !== undefined) return;
+    let wanted = 0;
+    for (const { topic, wave } of this.checker.model.standings.values()) {
+      if (wave?.historyOnly === true) continue;
+      wanted += 1;
+      if (!isTopic(topic) || !this.world.watched.has(topic)) violate("I1", "a subscribed topic is not watched");
+    }
+    if (wanted !== this.world.watched.size) violate("R-25", "a topic is watched that is not subscribed");
+  }
+
+  /** A stream that has just ended must have had a cause; one that had to end must have. */
+  #checkEnd(cause: SessionEvent["kind"] | "nextFrame"): void {
+    const reason = this.over;
+    const must = MUST_END[cause];
+    if (reason === undefined) {
+      if (must !== undefined) violate("R-45", `${cause} did not end the stream`);
+      return;
+    }
+    if (reason === "noPong" || reason === "stalled") this.liveness.ended(reason, this.#now);
+    else if (reason === "overLimit" && cause !== "ping") violate("R-49", `${cause} ended the stream as overLimit`);
+    else if (reason !== "finished" && reason !== "overLimit" && reason !== must) {
+      violate("I7", `${cause} ended the stream as ${reason}`);
+    }
+    this.checker.ended(reason);
+  }
+}
+
+/** Events that end every stream, and how. */
+const MUST_END: Partial<Record<SessionEvent["kind"] | "nextFrame", CloseReason>> = {
+  malformed: "badRequest",
+  cancelled: "cancelled",
+  replayFailed: "replayFailed",
+  shutdown: "shutdown",
+};
