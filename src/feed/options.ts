@@ -1,0 +1,42 @@
+/** What can be set about the feed. All of it has a default that suits a node of a few gigabytes. */
+export interface FeedOptions {
+  /** Messages the tail keeps at most. */
+  readonly tailRows: number;
+  /** Bytes of encoded messages the tail keeps at most. */
+  readonly tailBytes: number;
+  /** Topics whose newest id is kept in memory at most. */
+  readonly headTopics: number;
+  /** Milliseconds without a look after which there is one, while notifications reach us. */
+  readonly tickMs: number;
+  /** The same while they do not: a listener that is deaf or away, or a node that only polls. */
+  readonly pollMs: number;
+  /** Rows that one read of a look brings at most. */
+  readonly lookRows: number;
+  /** Bytes of bodies that one read of a look brings at most, about. */
+  readonly lookBytes: number;
+  /** Milliseconds that `look` and `publish` wait for the store to be read before they give up. */
+  readonly lookMs: number;
+  /** Queries of replays that run at once. */
+  readonly replayQueries: number;
+  /** Milliseconds for which a failed query of a replay is tried again before the replay fails. */
+  readonly replayRetryMs: number;
+  /** Bytes of pages that all replays together hold, about: with many replays their pages become smaller. */
+  readonly replayBytes: number;
+  /** Bytes of pages and ids read by replays that are kept for others which ask the same. */
+  readonly sharedBytes: number;
+}
+
+export const DEFAULT_FEED_OPTIONS: FeedOptions = {
+  tailRows: 65_536,
+  tailBytes: 64 << 20,
+  headTopics: 1_000_000,
+  tickMs: 1_000,
+  pollMs: 25,
+  lookRows: 1_000,
+  lookBytes: 8 << 20,
+  lookMs: 10_000,
+  replayQueries: 4,
+  replayRetryMs: 10_000,
+  replayBytes: 256 << 20,
+  sharedBytes: 32 << 20,
+};

@@ -1,0 +1,140 @@
+import type { Message } from "../core/message";
+import type { Kind, Topic } from "../core/topic";
+import type { Reader, StoredMessage } from "../store/types";
+import { type Answer, type Asker, SharedReads, type SharedReadsParts } from "./shared-reads";
+import type { EncodeEntry } from "./types";
+
+/** Messages of one page, encoded once for all who read it. */
+export interface Page {
+  readonly messages: readonly Message[];
+  /** Bytes of its entries. */
+  readonly bytes: number;
+}
+
+/** The ids that some topics have in a range. */
+export interface IdWindow {
+  readonly kind: Kind;
+  /** Names it among the windows of this process. */
+  readonly name: number;
+  /** Ascending. */
+  readonly ids: BigInt64Array;
+}
+
+/** A topic whose messages above a floor are wanted. */
+export interface Wanted {
+  readonly topic: Topic;
+  readonly floor: bigint;
+  /** An id that none of its messages is above, once that is known. */
+  head: bigint | undefined;
+}
+
+/** A range of ids: above `from`, up to `to`. */
+export interface IdRange {
+  readonly from: bigint;
+  readonly to: bigint;
+  /** The answer must know of every message up to this id. */
+  readonly upTo: bigint;
+}
+
+export interface ScanReadsParts extends Omit<SharedReadsParts<Page>, "bytesOf"> {
+  readonly reader: Reader;
+  readonly encode: EncodeEntry;
+}
+
+/** Topics in one query for ids: more of them are asked for one part after the other, to keep turns short. */
+const MAX_TOPICS = 10_000;
+/** More topics than this are not worth comparing: resumes that ask the same for so many are seldom. */
+const SHARED_TOPICS = 4_096;
+
+/** The three questions that scans ask of the store, each of them asked once when many want to know. */
+export class ScanReads {
+  readonly #reader: Reader;
+  readonly #encode: EncodeEntry;
+  readonly #pages: SharedReads<Page>;
+  readonly #windows: SharedReads<IdWindow>;
+  #names = 0;
+
+  constructor(parts: ScanReadsParts) {
+    this.#reader = parts.reader;
+    this.#encode = parts.encode;
+    this.#pages = new SharedReads({ ...parts, bytesOf: (page) => page.bytes });
+    this.#windows = new SharedReads({
+      ...parts,
+      maxBytes: parts.maxBytes >> 2,
+      bytesOf: (window) => window.ids.byteLength,
+    });
+  }
+
+  /** All messages of a kind above an id, whatever their topic. */
+  above(kind: Kind, id: bigint, bounds: PageBounds, asker: Asker): Promise<Answer<Page>> {
+    const { rows, bytes } = bounds;
+    const ask = async () => this.#page(await this.#reader.above(kind, id, rows, bytes));
+    return this.#pages.read({ key: `above ${kind} ${id} ${rows} ${bytes}`, kind, upTo: id + 1n, ask }, asker);
+  }
+
+  /** The ids of these topics in a range. */
+  async window(kind: Kind, wanted: readonly Wanted[], range: IdRange, asker: Asker): Promise<IdWindow> {
+    const parts: IdWindow[] = [];
+    for (let at = 0; at < wanted.length; at += MAX_TOPICS) {
+      parts.push(await this.#windowOf(kind, wanted.slice(at, at + MAX_TOPICS), range, asker));
+    }
+    const only = parts[0];
+    if (parts.length === 1 && only !== undefined) return only;
+    return this.#named(kind, merged(parts.map((part) => part.ids)));
+  }
+
+  /** The messages of a part of a window, as many from its front as fit. */
+  async part(window: IdWindow, start: number, bounds: PageBounds, asker: Asker): Promise<Page> {
+    const { kind } = window;
+    const { rows, bytes } = bounds;
+    const ids = window.ids.subarray(start, start + rows);
+    const ask = async () => this.#page(await this.#reader.byIds(kind, ids, bytes));
+    const key = `part ${window.name} ${start} ${rows} ${bytes}`;
+    return (await this.#pages.read({ key, kind, upTo: 0n, ask }, asker)).value;
+  }
+
+  async #windowOf(kind: Kind, wanted: readonly Wanted[], range: IdRange, asker: Asker): Promise<IdWindow> {
+    const { from, to, upTo } = range;
+    const topics = wanted.map(({ topic }) => topic);
+    const floors = wanted.map(({ floor }) => floor);
+    const ask = async () => this.#named(kind, await this.#reader.ids(kind, topics, floors, from, to));
+    const key = wanted.length > SHARED_TOPICS ? undefined : `ids ${kind} ${from} ${to} ${keyOf(wanted)}`;
+    return (await this.#windows.read({ key, kind, upTo, ask }, asker)).value;
+  }
+
+  #named(kind: Kind, ids: BigInt64Array): IdWindow {
+    this.#names += 1;
+    return { kind, name: this.#names, ids };
+  }
+
+  #page(rows: readonly StoredMessage[]): Page {
+    let bytes = 0;
+    const messages = rows.map((row) => {
+      const entry = this.#encode(row);
+      bytes += entry.byteLength;
+      return { kind: row.kind, id: row.id, topic: row.topic, entry };
+    });
+    return { messages, bytes };
+  }
+}
+
+/** What one page may hold at most, about. */
+export interface PageBounds {
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+/** Each topic with its length before it, so that no two lists read the same. */
+function keyOf(wanted: readonly Wanted[]): string {
+  return wanted.map(({ topic, floor }) => `${topic.length}:${topic}${floor}`).join(" ");
+}
+
+function merged(parts: readonly BigInt64Array[]): BigInt64Array {
+  const ids = new BigInt64Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    ids.set(part, at);
+    at += part.length;
+  }
+  return ids.sort();
+}
