@@ -21,6 +21,11 @@ export class Registrations {
     return this.#waves.size > 0;
   }
 
+  /** Every topic that is registered now. */
+  topics(): Iterable<Topic> {
+    return this.#floors.keys();
+  }
+
   /** Nothing at or below it is delivered; `undefined` if the topic is not registered. */
   floorOf(topic: Topic): bigint | undefined {
     return this.#floors.get(topic);

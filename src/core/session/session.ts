@@ -4,6 +4,7 @@ import type { StreamLimits } from "../limits";
 import { Liveness } from "../liveness";
 import { TokenBucket } from "../rate";
 import type { Offset, TailView } from "../tail";
+import type { Topic } from "../topic";
 import { Counters, type SessionAccount } from "./account";
 import type { Effect, Millis, ReplayId, SessionEvent } from "./events";
 import { LiveLane } from "./live";
@@ -107,6 +108,11 @@ export class Session {
       dueOffsets: this.#live.dueOffsets,
       lagOffsets: this.#live.lagOffsets,
     };
+  }
+
+  /** Every topic that is registered now. After the end: what whoever runs the stream has to unwatch. */
+  topics(): Iterable<Topic> {
+    return this.#shared.registrations.topics();
   }
 
   /** Takes in what happened. After the end nothing does (I12). */
