@@ -74,11 +74,6 @@ export class Connection<M extends Positioned> {
     return this.#state.kind === "streaming" ? this.#state.watchdog.deadline : this.#state.until;
   }
 
-  /** How many topics are wanted; in a bounded sync: still incomplete. */
-  get size(): number {
-    return this.#wanted.size;
-  }
-
   /** Up to where a topic has been handed to the consumer: the cursor to begin from another time (C-3). */
   cursorOf(topic: Topic): bigint | undefined {
     return this.#wanted.cursorOf(topic);

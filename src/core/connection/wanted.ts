@@ -24,6 +24,8 @@ interface Entry {
   floor: bigint;
   /** The lane its messages come on: its wave until that is complete, then live; `undefined`: not yet asked of this stream. */
   lane: Lane | undefined;
+  /** Of a bounded sync: its history is complete, and no stream need be asked for it any more. */
+  done: boolean;
 }
 
 interface Wave {
@@ -42,7 +44,7 @@ interface Wave {
  */
 export class Wanted {
   readonly #limits: MutateLimits;
-  /** Every add is history_only: a topic whose wave is complete is wanted no more. */
+  /** Every add is history_only: a topic whose wave is complete is done with. */
   readonly #historyOnly: boolean;
   readonly #entries = new Map<Topic, Entry>();
   /** To be asked of this stream, in the order in which they were wanted. */
@@ -59,11 +61,6 @@ export class Wanted {
     this.#limits = limits;
   }
 
-  /** How many topics are wanted. */
-  get size(): number {
-    return this.#entries.size;
-  }
-
   /** Whether this stream has been asked for everything and has completed every wave. */
   get settled(): boolean {
     return this.#unsent.size === 0 && this.#removes.size === 0 && this.#waves.size === 0;
@@ -74,7 +71,7 @@ export class Wanted {
     const entry = this.#entries.get(topic);
     if (entry !== undefined && cursor >= entry.from) return;
     if (entry !== undefined) this.remove(topic);
-    this.#entries.set(topic, { from: cursor, floor: cursor, lane: undefined });
+    this.#entries.set(topic, { from: cursor, floor: cursor, lane: undefined, done: false });
     this.#unsent.add(topic);
   }
 
@@ -107,9 +104,9 @@ export class Wanted {
       topics++;
       return topics === 1 || (topics <= limits.topics && bytes <= limits.bytes);
     };
+    // A remove that no longer fits leaves no room for an add either: none overtakes the remove of its topic.
     const removes = takeWhile(this.#removes, fits);
-    const mayAdd = this.#removes.size === 0 && this.#waves.size < limits.waves;
-    const added = mayAdd ? takeWhile(this.#unsent, fits) : [];
+    const added = this.#waves.size < limits.waves ? takeWhile(this.#unsent, fits) : [];
     if (removes.length + added.length === 0) return undefined;
     const id = this.#nextId++;
     const adds = added.flatMap((topic) => this.#joinWave(topic, id));
@@ -151,6 +148,7 @@ export class Wanted {
   /** The stream is gone: the next one has to be asked for everything, from where each topic has got to. */
   interrupted(): void {
     for (const [topic, entry] of this.#entries) {
+      if (entry.done) continue;
       entry.floor = this.#resumeCursor(topic, entry);
       entry.lane = undefined;
       this.#unsent.add(topic);
@@ -168,14 +166,11 @@ export class Wanted {
   }
 
   #leaveWave(topic: Topic, wave: Wave): void {
-    if (this.#historyOnly) {
-      this.#entries.delete(topic);
-      return;
-    }
     const entry = this.#entries.get(topic);
     if (entry === undefined) return;
     entry.floor = highest(entry.floor, wave.progress[kindOf(topic)]);
-    entry.lane = LIVE;
+    entry.done = this.#historyOnly;
+    entry.lane = entry.done ? undefined : LIVE;
   }
 
   #resumeCursor(topic: Topic, entry: Entry): bigint {
