@@ -52,12 +52,14 @@ export type WelcomeBody = Exclude<WelcomeMessageInput["version"], { case: undefi
 const LENGTH_DELIMITED = 2;
 const ID_TAG = 0x08;
 const CREATED_TAG = 0x10;
-const V1 = 1;
-const WELCOME_POINTER = 2;
+
+/** The arms that bodies are of: `v1` of both kinds, and the pointer of welcomes. */
+export const V1_ARM = 1;
+export const WELCOME_POINTER_ARM = 2;
 
 /** The body of a group message. */
 export function encodeGroupBody(body: GroupBody): Body {
-  return { arm: V1, body: toBinary(GroupMessage_V1Schema, create(GroupMessage_V1Schema, body)) };
+  return { arm: V1_ARM, body: toBinary(GroupMessage_V1Schema, create(GroupMessage_V1Schema, body)) };
 }
 
 /** The body of a welcome. Fields that only the published form has numbers for get those of the delivered one. */
@@ -66,13 +68,13 @@ export function encodeWelcomeBody(version: WelcomeBody): Body {
     case "v1": {
       const { installationKey, data, hpkePublicKey, wrapperAlgorithm, welcomeMetadata } = version.value;
       const fields = { installationKey, data, hpkePublicKey, wrapperAlgorithm, welcomeMetadata };
-      return { arm: V1, body: toBinary(WelcomeMessage_V1Schema, create(WelcomeMessage_V1Schema, fields)) };
+      return { arm: V1_ARM, body: toBinary(WelcomeMessage_V1Schema, create(WelcomeMessage_V1Schema, fields)) };
     }
     case "welcomePointer": {
       const { installationKey, welcomePointer, hpkePublicKey, wrapperAlgorithm } = version.value;
       const fields = { installationKey, welcomePointer, hpkePublicKey, wrapperAlgorithm };
       const schema = WelcomeMessage_WelcomePointerSchema;
-      return { arm: WELCOME_POINTER, body: toBinary(schema, create(schema, fields)) };
+      return { arm: WELCOME_POINTER_ARM, body: toBinary(schema, create(schema, fields)) };
     }
     default:
       version satisfies never;

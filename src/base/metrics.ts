@@ -1,0 +1,236 @@
+/**
+ * What the node counts about itself: the one owner of prom-client.
+ *
+ * Counting costs an addition to a plain number, so that it may be done per frame; Prometheus's own objects
+ * are brought up to date when somebody asks. Names, labels and help are all here, so that this file is the
+ * list of what there is. Labels are small closed sets: never a topic, an id or an address.
+ */
+
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+
+/** A number that only grows. */
+export interface Count {
+  add(by?: number): void;
+  /** Asks for the total whenever it is read, instead of keeping one. */
+  from(read: () => number): void;
+}
+
+/** A number per label that only grows. */
+export interface CountBy {
+  add(label: string, by?: number): void;
+}
+
+/** A number that goes up and down. */
+export interface Level {
+  add(by: number): void;
+  set(value: number): void;
+  /** Asks for the value whenever it is read, instead of keeping one. */
+  from(read: () => number): void;
+}
+
+/** How values are distributed. */
+export interface Spread {
+  observe(value: number): void;
+}
+
+/** What the streams and the ordinary calls count. */
+export interface ServeMetrics {
+  readonly streamsOpen: Level;
+  /** By the reason of the close (a CloseReason). */
+  readonly streamsEnded: CountBy;
+  readonly frames: Count;
+  /** Bytes of frames handed to the transport. */
+  readonly frameBytes: Count;
+  /** By where they came from: live, wave, healed. */
+  readonly messages: CountBy;
+  readonly mutates: Count;
+  readonly waves: Count;
+  /** Requests of V1 that this node does not know, ignored (R-5b). */
+  readonly unknownRequests: Count;
+  /** Pings asked of clients, and Pings of clients answered. */
+  readonly pings: Count;
+  readonly pongs: Count;
+  /** Streams ended because a Ping stayed unanswered (R-43). */
+  readonly reaped: Count;
+  /** How far the stream that is furthest behind the tail is behind it, in messages. */
+  readonly lagOffsets: Level;
+  /** Calls that are no streams, by method; and those among them that failed, by status. */
+  readonly calls: CountBy;
+  readonly callsFailed: CountBy;
+  /** Seconds of such a call that went well. */
+  readonly callSeconds: Spread;
+}
+
+/** What the way into the store counts. */
+export interface PublishMetrics {
+  /** Messages that were published and acked, by kind: group, welcome. */
+  readonly messages: CountBy;
+  /** Messages that were not taken, by reason. */
+  readonly refused: CountBy;
+  /** Seconds from a request until its messages were durable. */
+  readonly seconds: Spread;
+  /** Committed batches, and how many messages they had. */
+  readonly batches: Count;
+  readonly batchRows: Spread;
+}
+
+/** What the feed counts. */
+export interface FeedMetrics {
+  readonly tailRows: Level;
+  readonly tailBytes: Level;
+  readonly watchedTopics: Level;
+  readonly replays: Level;
+  readonly looks: Count;
+  /** Seconds since the last look was done. */
+  readonly lookAgeSeconds: Level;
+  /** 1 while notifications reach us, else 0. */
+  readonly listening: Level;
+  /** How often the listener was found deaf or away. */
+  readonly deaf: Count;
+}
+
+/** All metrics of a process. */
+export interface Metrics {
+  readonly serve: ServeMetrics;
+  readonly publish: PublishMetrics;
+  readonly feed: FeedMetrics;
+  /** The values now, in the text format of Prometheus, and the content type that goes with it. */
+  render(): Promise<string>;
+  readonly contentType: string;
+}
+
+/** Makes the metrics of a process, all at zero. */
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const make = new Maker(registry);
+  return {
+    serve: serveMetrics(make),
+    publish: publishMetrics(make),
+    feed: feedMetrics(make),
+    render: () => registry.metrics(),
+    contentType: registry.contentType,
+  };
+}
+
+function serveMetrics(make: Maker): ServeMetrics {
+  return {
+    streamsOpen: make.level("streams_open", "Streams open now."),
+    streamsEnded: make.countBy("streams_ended_total", "Streams that ended, by reason.", "reason"),
+    frames: make.count("frames_total", "Frames handed to the transport."),
+    frameBytes: make.count("frame_bytes_total", "Bytes of frames handed to the transport."),
+    messages: make.countBy("messages_delivered_total", "Messages delivered, by where they came from.", "lane"),
+    mutates: make.count("mutates_total", "Mutates applied."),
+    waves: make.count("waves_total", "Waves begun."),
+    unknownRequests: make.count("unknown_requests_total", "Requests of a type unknown to this node, ignored."),
+    pings: make.count("pings_total", "Pings sent to clients."),
+    pongs: make.count("pongs_total", "Pings of clients answered."),
+    reaped: make.count("streams_reaped_total", "Streams ended because a Ping stayed unanswered."),
+    lagOffsets: make.level("lag_offsets", "Messages by which the slowest stream is behind the tail."),
+    calls: make.countBy("calls_total", "Calls that are no streams, by method.", "method"),
+    callsFailed: make.countBy("calls_failed_total", "Calls that failed, by status.", "status"),
+    callSeconds: make.spread("call_seconds", "Seconds of a call that went well.", SECONDS),
+  };
+}
+
+function publishMetrics(make: Maker): PublishMetrics {
+  return {
+    messages: make.countBy("messages_published_total", "Messages published and acked, by kind.", "kind"),
+    refused: make.countBy("messages_refused_total", "Messages not taken, by reason.", "reason"),
+    seconds: make.spread("publish_seconds", "Seconds until the messages of a request were durable.", SECONDS),
+    batches: make.count("append_batches_total", "Batches committed."),
+    batchRows: make.spread("append_batch_rows", "Messages of a batch.", ROWS),
+  };
+}
+
+function feedMetrics(make: Maker): FeedMetrics {
+  return {
+    tailRows: make.level("tail_rows", "Messages in the tail."),
+    tailBytes: make.level("tail_bytes", "Bytes of messages in the tail."),
+    watchedTopics: make.level("watched_topics", "Topics that streams watch."),
+    replays: make.level("replays", "Replays running."),
+    looks: make.count("looks_total", "Looks at the store."),
+    lookAgeSeconds: make.level("look_age_seconds", "Seconds since the last look at the store was done."),
+    listening: make.level("listening", "1 while notifications reach this node."),
+    deaf: make.count("listener_deaf_total", "How often the listener was found deaf or away."),
+  };
+}
+
+const SECONDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
+const ROWS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 4_096];
+
+/** Makes metrics of one registry, each under its name with the project's prefix. */
+class Maker {
+  readonly #registry: Registry;
+
+  constructor(registry: Registry) {
+    this.#registry = registry;
+  }
+
+  count(name: string, help: string): Count {
+    let total = 0;
+    let read = () => total;
+    const registers = [this.#registry];
+    new Counter({
+      name: `tideline_${name}`,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
+    return {
+      add: (by = 1) => {
+        total += by;
+      },
+      from: (source) => {
+        read = source;
+      },
+    };
+  }
+
+  countBy(name: string, help: string, label: string): CountBy {
+    const totals = new Map<string, number>();
+    const registers = [this.#registry];
+    new Counter({
+      name: `tideline_${name}`,
+      help,
+      registers,
+      labelNames: [label],
+      collect() {
+        this.reset();
+        for (const [value, total] of totals) this.inc({ [label]: value }, total);
+      },
+    });
+    return { add: (value, by = 1) => totals.set(value, (totals.get(value) ?? 0) + by) };
+  }
+
+  level(name: string, help: string): Level {
+    let value = 0;
+    let read = () => value;
+    const registers = [this.#registry];
+    new Gauge({
+      name: `tideline_${name}`,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+    return {
+      add: (by) => {
+        value += by;
+      },
+      set: (to) => {
+        value = to;
+      },
+      from: (source) => {
+        read = source;
+      },
+    };
+  }
+
+  spread(name: string, help: string, buckets: readonly number[]): Spread {
+    return new Histogram({ name: `tideline_${name}`, help, buckets: [...buckets], registers: [this.#registry] });
+  }
+}

@@ -1,0 +1,87 @@
+/** The RPCs of MlsApi that read. Each is a plain function, so that any way of speaking to the node can call it. */
+
+import { MAX_CURSOR } from "../core/limits";
+import { GROUP, type Kind, type Topic, topicOf, WELCOME } from "../core/topic";
+import type { Reader, StoredMessage } from "../store/types";
+import type {
+  GetNewestGroupMessageRequest,
+  GetNewestGroupMessageResponse,
+  PagingInfo,
+  QueryGroupMessagesRequest,
+  QueryGroupMessagesResponse,
+  QueryWelcomeMessagesRequest,
+  QueryWelcomeMessagesResponse,
+} from "../wire/gen/mls/api/v1/mls_pb";
+import {
+  newestGroupMessageResponse,
+  type Page,
+  pageOf,
+  queryGroupMessagesResponse,
+  queryWelcomeMessagesResponse,
+} from "../wire/unary";
+import { invalidArgument } from "./errors";
+import { checkIdentifier } from "./mls-api-checks";
+
+/** What reading takes. The reader asks the database, so a client reads its own writes whichever node took them. */
+export interface QueryDeps {
+  readonly reader: Pick<Reader, "ofTopic" | "newest">;
+}
+
+/** Groups that one GetNewestGroupMessage may name. Clients ask for up to 1 000. */
+export const MAX_NEWEST_GROUPS = 10_000;
+
+/** One page of a group's messages. @throws ConnectError, StoreError */
+export async function queryGroupMessages(
+  deps: QueryDeps,
+  request: QueryGroupMessagesRequest,
+): Promise<QueryGroupMessagesResponse> {
+  const page = pageAsked(request.pagingInfo);
+  const topic = topicAsked("group_id", GROUP, request.groupId);
+  return queryGroupMessagesResponse(page, await rowsOf(deps, topic, page));
+}
+
+/** One page of an installation's welcomes. @throws ConnectError, StoreError */
+export async function queryWelcomeMessages(
+  deps: QueryDeps,
+  request: QueryWelcomeMessagesRequest,
+): Promise<QueryWelcomeMessagesResponse> {
+  const page = pageAsked(request.pagingInfo);
+  const topic = topicAsked("installation_key", WELCOME, request.installationKey);
+  return queryWelcomeMessagesResponse(page, await rowsOf(deps, topic, page));
+}
+
+/** The newest message of each group, in the order asked, unset where there is none. @throws ConnectError, StoreError */
+export async function getNewestGroupMessage(
+  deps: QueryDeps,
+  request: GetNewestGroupMessageRequest,
+): Promise<GetNewestGroupMessageResponse> {
+  const { groupIds, includeContent } = request;
+  if (groupIds.length > MAX_NEWEST_GROUPS) {
+    throw invalidArgument(`group_ids: wanted at most ${MAX_NEWEST_GROUPS} groups, found ${groupIds.length}`);
+  }
+  const topics = groupIds.map((groupId, index) => topicAsked(`group_ids[${index}]`, GROUP, groupId));
+  const rows = topics.length === 0 ? [] : await deps.reader.newest(topics);
+  return newestGroupMessageResponse(rows, includeContent);
+}
+
+function rowsOf(deps: QueryDeps, topic: Topic, page: Page): Promise<readonly StoredMessage[]> {
+  return deps.reader.ofTopic(topic, page.direction, page.cursor, page.limit);
+}
+
+function topicAsked(field: string, kind: Kind, identifier: Uint8Array): Topic {
+  checkIdentifier(field, identifier);
+  return topicOf(kind, identifier);
+}
+
+function pageAsked(paging: PagingInfo | undefined): Page {
+  const page = pageOf(paging);
+  if (page === undefined) {
+    throw invalidArgument(
+      `paging_info.direction: wanted 0, 1 (ascending) or 2 (descending), found ${paging?.direction}`,
+    );
+  }
+  if (page.cursor !== undefined && page.cursor > MAX_CURSOR) {
+    throw invalidArgument(`paging_info.id_cursor: wanted at most 2^63-1, found ${page.cursor}`);
+  }
+  return page;
+}

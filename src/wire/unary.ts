@@ -1,0 +1,127 @@
+/** The messages of the unary RPCs, made of what the store keeps. */
+
+import { create, fromBinary } from "@bufbuild/protobuf";
+import { type Empty, EmptySchema } from "@bufbuild/protobuf/wkt";
+import { type Placed, WELCOME_POINTER_ARM } from "./entry";
+import {
+  type GetNewestGroupMessageResponse,
+  GetNewestGroupMessageResponseSchema,
+  type GroupMessage,
+  GroupMessage_V1Schema,
+  GroupMessageSchema,
+  type PagingInfo,
+  PagingInfoSchema,
+  type QueryGroupMessagesResponse,
+  QueryGroupMessagesResponseSchema,
+  type QueryWelcomeMessagesResponse,
+  QueryWelcomeMessagesResponseSchema,
+  SortDirection,
+  type WelcomeMessage,
+  WelcomeMessage_V1Schema,
+  WelcomeMessage_WelcomePointerSchema,
+  WelcomeMessageSchema,
+} from "./gen/mls/api/v1/mls_pb";
+
+/** Rows of a page at most, and where the asked number is 0 or above. */
+export const MAX_PAGE_ROWS = 100;
+
+/** What a query asks for, with the defaults of the protocol filled in. */
+export interface Page {
+  readonly direction: "ascending" | "descending";
+  readonly limit: number;
+  /** Exclusive, in the direction; `undefined` = from the end at which the direction starts. */
+  readonly cursor: bigint | undefined;
+}
+
+/** The answer of RPCs that have nothing to say. */
+export function empty(): Empty {
+  return create(EmptySchema);
+}
+
+/** Descending by default; a limit of 0 or above 100 means 100. `undefined` if the direction is none that we know. */
+export function pageOf(paging: PagingInfo | undefined): Page | undefined {
+  const direction = directionOf(paging?.direction ?? SortDirection.UNSPECIFIED);
+  if (direction === undefined) return undefined;
+  const { limit = 0, idCursor = 0n } = paging ?? {};
+  return {
+    direction,
+    limit: limit === 0 || limit > MAX_PAGE_ROWS ? MAX_PAGE_ROWS : limit,
+    cursor: idCursor === 0n ? undefined : idCursor,
+  };
+}
+
+/** A page of group messages. */
+export function queryGroupMessagesResponse(page: Page, rows: readonly Placed[]): QueryGroupMessagesResponse {
+  return create(QueryGroupMessagesResponseSchema, { messages: rows.map(groupMessage), pagingInfo: paging(page, rows) });
+}
+
+/** A page of welcomes. */
+export function queryWelcomeMessagesResponse(page: Page, rows: readonly Placed[]): QueryWelcomeMessagesResponse {
+  return create(QueryWelcomeMessagesResponseSchema, {
+    messages: rows.map(welcomeMessage),
+    pagingInfo: paging(page, rows),
+  });
+}
+
+/** One response per row, unset where there is none. Without its content a message is what the node knows of it. */
+export function newestGroupMessageResponse(
+  rows: readonly (Placed | undefined)[],
+  includeContent: boolean,
+): GetNewestGroupMessageResponse {
+  const make = includeContent ? groupMessage : groupMessageWithoutContent;
+  return create(GetNewestGroupMessageResponseSchema, {
+    responses: rows.map((row) => (row === undefined ? {} : { groupMessage: make(row) })),
+  });
+}
+
+/** A stored group message. Its byte fields are views of the stored body. */
+export function groupMessage(row: Placed): GroupMessage {
+  const value = fromBinary(GroupMessage_V1Schema, row.body);
+  value.id = row.id;
+  value.createdNs = row.createdNs;
+  return create(GroupMessageSchema, { version: { case: "v1", value } });
+}
+
+/** A stored welcome. Its byte fields are views of the stored body. */
+export function welcomeMessage(row: Placed): WelcomeMessage {
+  if (row.arm === WELCOME_POINTER_ARM) {
+    const value = fromBinary(WelcomeMessage_WelcomePointerSchema, row.body);
+    value.id = row.id;
+    value.createdNs = row.createdNs;
+    return create(WelcomeMessageSchema, { version: { case: "welcomePointer", value } });
+  }
+  const value = fromBinary(WelcomeMessage_V1Schema, row.body);
+  value.id = row.id;
+  value.createdNs = row.createdNs;
+  return create(WelcomeMessageSchema, { version: { case: "v1", value } });
+}
+
+function groupMessageWithoutContent(row: Placed): GroupMessage {
+  const { groupId, shouldPush, isCommit } = fromBinary(GroupMessage_V1Schema, row.body);
+  const { id, createdNs } = row;
+  const value = create(GroupMessage_V1Schema, { id, createdNs, groupId, shouldPush, isCommit });
+  return create(GroupMessageSchema, { version: { case: "v1", value } });
+}
+
+/** The last id only if the page is full: a client that sees 0 asks no further. */
+function paging(page: Page, rows: readonly Placed[]): PagingInfo {
+  const full = rows.length === page.limit;
+  return create(PagingInfoSchema, {
+    direction: page.direction === "ascending" ? SortDirection.ASCENDING : SortDirection.DESCENDING,
+    limit: page.limit,
+    idCursor: full ? (rows.at(-1)?.id ?? 0n) : 0n,
+  });
+}
+
+function directionOf(direction: SortDirection): Page["direction"] | undefined {
+  switch (direction) {
+    case SortDirection.UNSPECIFIED:
+    case SortDirection.DESCENDING:
+      return "descending";
+    case SortDirection.ASCENDING:
+      return "ascending";
+    default:
+      direction satisfies never;
+      return undefined;
+  }
+}
