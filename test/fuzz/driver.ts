@@ -4,6 +4,7 @@ import type { Effect, Millis, ReplayId, SessionEvent } from "../../src/core/sess
 import { isTopic } from "../../src/core/topic";
 import { InvariantChecker, violate } from "../support/invariants";
 import type { Prng } from "../support/prng";
+import { FrameOracle } from "./frame-oracle";
 import { LivenessOracle, RateOracle } from "./liveness-oracle";
 import type { Scenario } from "./scenario";
 import type { MakeSession, SessionLike } from "./session-like";
@@ -29,6 +30,9 @@ export class Driver {
   readonly #trace: string[] | undefined;
   /** The history_only Mutate behind each look. */
   readonly #looks = new Map<ReplayId, bigint>();
+  /** Replays that began with a Mutate or its look: first scans of waves, which hold up nobody else's live lane. */
+  readonly #firstScans = new Set<ReplayId>();
+  readonly #frames: FrameOracle;
   #now: Millis = 0;
   #blocked = false;
 
@@ -44,6 +48,7 @@ export class Driver {
     this.liveness = new LivenessOracle(keepaliveMs, stallMs, this.#now);
     this.#mutateRate = new RateOracle(limits.mutatesPerSecond, limits.mutateBurst, this.#now);
     this.#pingRate = new RateOracle(limits.pingsPerSecond, limits.pingBurst, this.#now);
+    this.#frames = new FrameOracle(limits.targetFrameBytes, this.world);
     this.#session = make({ tail: this.world.tail, limits, keepaliveMs, stallMs }, this.#now);
   }
 
@@ -94,6 +99,7 @@ export class Driver {
       this.#checkEnd("mutate");
     }
     for (const replay of this.#carryOut(effects)) this.#looks.set(replay, mutate.id);
+    this.#noteFirstScans(effects);
     this.#checkWatched();
   }
 
@@ -136,6 +142,7 @@ export class Driver {
     const effects = this.#handle(event);
     if (before === undefined) this.#checkEnd(event.kind);
     this.#carryOut(effects);
+    if (event.kind === "looked") this.#noteFirstScans(effects);
   }
 
   /** Wakes the session, as late as it is, and lets it say what it has to say. */
@@ -191,8 +198,10 @@ export class Driver {
     this.pull(Number.POSITIVE_INFINITY);
     if (this.over !== undefined) return;
     this.liveness.idle(this.#session.deadline, this.#now);
-    const { looking, busy } = this.world.replays;
-    if (!this.#blocked && !busy && looking.length === 0) this.checker.quiescent();
+    if (this.#blocked) return;
+    const { replays } = this.world;
+    if (!replays.busyBeyond(this.#firstScans)) this.checker.liveFlows();
+    if (!replays.busy) this.checker.quiescent();
   }
 
   #insertOne(random: Prng): void {
@@ -203,8 +212,13 @@ export class Driver {
 
   #handle(event: SessionEvent): readonly Effect[] {
     this.#trace?.push(`-> ${showEvent(event)}`);
+    this.#frames.event();
     this.#session.handle(event, this.#now);
     return this.#session.takeEffects();
+  }
+
+  #noteFirstScans(effects: readonly Effect[]): void {
+    for (const effect of effects) if (effect.kind === "startReplay") this.#firstScans.add(effect.replay);
   }
 
   /** Carries out effects in their order. Returns the looks among them. */
@@ -222,16 +236,7 @@ export class Driver {
     if (this.#blocked) violate("wire", `a ${frame.kind} frame although the wire is full`);
     this.checker.frame(frame);
     this.liveness.frame(frame, this.#now);
-    if (frame.kind !== "messages") return;
-    let bytes = 0;
-    for (const message of frame.messages) {
-      if (bytes >= this.#scenario.limits.targetFrameBytes)
-        violate("R-49 frame", "a frame was filled beyond its target");
-      bytes += message.entry.length;
-      if (!this.world.tail.handedOut.has(message) && !this.world.replays.lent(message)) {
-        violate("I11", `${message.id} came neither from the tail nor from the page in hand: it was kept`);
-      }
-    }
+    this.#frames.frame(frame);
   }
 
   /** The hub offers what the stream is registered for, neither less nor more (R-37, I12). */

@@ -68,6 +68,11 @@ export class ReplayServer {
     return [...this.#jobs.values()].some((job) => job.state !== "over" && job.state !== "looked");
   }
 
+  /** Whether a replay other than these is under way. */
+  busyBeyond(known: ReadonlySet<ReplayId>): boolean {
+    return [...this.reading, ...this.#idsOf("waiting")].some((id) => !known.has(id));
+  }
+
   /** Whether the session may still hold this very message from a page. */
   lent(message: Message): boolean {
     return [...this.#jobs.values()].some((job) => job.page.includes(message));

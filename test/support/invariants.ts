@@ -140,6 +140,13 @@ export class InvariantChecker {
     if (this.#halfClosed) violate("R-46", "half-closed and nothing in flight, but the stream is not over");
   }
 
+  /** Everything live that can be sent has been taken: what is still missing waits for a wave of other topics. */
+  liveFlows(): void {
+    for (const standing of this.model.standings.values()) {
+      if (standing.wave === undefined) this.#noGap(standing, this.#truth.acked, "while other topics catch up (R-19)");
+    }
+  }
+
   /** What the server still has to say before it may finish, if anything. */
   owed(): string | undefined {
     if (!this.#started && this.#keepaliveMs !== undefined) return "Started is missing";
