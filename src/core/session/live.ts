@@ -9,10 +9,12 @@ import { Batch, higher, type Shared } from "./shared";
 type LiveState =
   /** What is due is in the tail. */
   | { readonly kind: "current" }
-  /** Offsets were lost; everything due must be read from the store. */
-  | { readonly kind: "lagging" }
-  /** The store is being read up to a ceiling; what came after it is due, in the tail. `lost`: that too has gaps again. */
-  | { readonly kind: "healing"; readonly scan: Scan; lost: boolean };
+  /** Offsets from `from` on were lost; everything due must be read from the store. */
+  | { readonly kind: "lagging"; readonly from: Offset }
+  /** The store is being read up to a ceiling; what came after it is due, in the tail. `lost`: from where on that too has gaps. */
+  | { readonly kind: "healing"; readonly from: Offset; readonly scan: Scan; lost: Offset | undefined };
+
+const CURRENT: LiveState = { kind: "current" };
 
 /**
  * The lane of live deliveries: ascending per kind across all live topics of the stream (R-16).
@@ -25,11 +27,9 @@ type LiveState =
 export class LiveLane {
   readonly #shared: Shared;
   readonly #due: OffsetQueue;
-  #state: LiveState = { kind: "current" };
+  #state: LiveState = CURRENT;
   /** Offers up to here are covered by the healing that was begun last. */
   #coveredOffset: Offset = 0;
-  /** While lagging or healing: where the first lost offset was, for the account. */
-  #lostFrom: Offset = 0;
   /** Per kind, everything of every live topic up to here has been delivered in this lane or in its topic's wave. */
   readonly #passed: [bigint, bigint] = [0n, 0n];
 
@@ -49,7 +49,7 @@ export class LiveLane {
 
   /** How many offsets of the tail this lane has yet to pass. */
   get lagOffsets(): number {
-    const from = this.#state.kind === "current" ? this.#due.first : this.#lostFrom;
+    const from = this.#state.kind === "current" ? this.#due.first : this.#state.from;
     return from === undefined ? 0 : this.#shared.tail.head - from + 1;
   }
 
@@ -65,15 +65,12 @@ export class LiveLane {
     if (!this.#due.push(offset)) this.lose();
   }
 
-  /** Offsets are gone, or will not be kept: what they stood for must be read from the store. */
+  /** Offsets are gone, or will not be kept: what they stood for must be read from the store, if any topic is live. */
   lose(): void {
-    const state = this.#state;
-    if (state.kind === "healing") state.lost = true;
-    if (state.kind === "current") {
-      this.#lostFrom = this.#due.first ?? this.#shared.tail.head;
-      this.#state = { kind: "lagging" };
-    }
+    const from = this.#due.first ?? this.#shared.tail.head;
     this.#due.clear();
+    if (this.#state.kind === "current") this.#lag(from);
+    else if (this.#state.kind === "healing") this.#state.lost ??= from;
   }
 
   /**
@@ -87,6 +84,7 @@ export class LiveLane {
 
   /** Begins to read what a lagging lane has missed, up to the tail's head at this tick. No wave bounds this lane now. */
   heal(): void {
+    if (this.#state.kind !== "lagging") return;
     const { tail, registrations, counters, outbox } = this.#shared;
     const topics: Topic[] = [];
     const floors: bigint[] = [];
@@ -97,12 +95,12 @@ export class LiveLane {
     this.#coveredOffset = tail.head;
     this.#due.clear();
     if (topics.length === 0) {
-      this.#state = { kind: "current" };
+      this.#state = CURRENT;
       return;
     }
     const ceilings: PerKind<bigint> = [tail.headIds[0], tail.headIds[1]];
     const scan = new Scan(outbox.nameReplay(), ceilings);
-    this.#state = { kind: "healing", scan, lost: false };
+    this.#state = { kind: "healing", from: this.#state.from, scan, lost: undefined };
     counters.replays++;
     counters.heals++;
     outbox.startReplay(scan.replay, { topics, floors, ceilings });
@@ -121,12 +119,18 @@ export class LiveLane {
     const frame = this.#takeHealed(state.scan);
     if (frame !== undefined || !state.scan.exhausted) return frame;
     for (const kind of KINDS) this.#passed[kind] = higher(this.#passed[kind], state.scan.ceilings[kind]);
-    this.#state = { kind: state.lost ? "lagging" : "current" };
-    return this.#state.kind === "current" ? this.#takeDue(bound) : undefined;
+    this.#state = CURRENT;
+    if (state.lost !== undefined) this.#lag(state.lost);
+    return this.#takeDue(bound);
+  }
+
+  /** Nothing is missed, though, by a lane that has no topics: whatever goes live from now on has a floor of its own. */
+  #lag(from: Offset): void {
+    if (this.#shared.registrations.anyLive) this.#state = { kind: "lagging", from };
   }
 
   get #hasGap(): boolean {
-    return this.#state.kind === "lagging" || (this.#state.kind === "healing" && this.#state.lost);
+    return this.#state.kind === "lagging" || (this.#state.kind === "healing" && this.#state.lost !== undefined);
   }
 
   #takeDue(bound: Offset): Frame | undefined {

@@ -26,6 +26,11 @@ export class Registrations {
     return this.#floors.keys();
   }
 
+  /** Whether any topic is live. */
+  get anyLive(): boolean {
+    return this.#floors.size > this.#waves.size;
+  }
+
   /** Nothing at or below it is delivered; `undefined` if the topic is not registered. */
   floorOf(topic: Topic): bigint | undefined {
     return this.#floors.get(topic);
