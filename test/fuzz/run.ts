@@ -125,6 +125,9 @@ class Player {
       case "insert":
         driver.insert(random.between(1, 4), random);
         return true;
+      case "ackElsewhere":
+        driver.world.ackElsewhere();
+        return true;
       case "append":
         driver.append(random.between(1, 5));
         return true;

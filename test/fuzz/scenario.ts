@@ -7,6 +7,7 @@ export const STEPS = {
   mutate: 7,
   insert: 16,
   append: 15,
+  ackElsewhere: 2,
   page: 16,
   looked: 5,
   stale: 3,

@@ -1,7 +1,7 @@
 import type { Message } from "../../src/core/message";
 import type { Effect, ReplayId } from "../../src/core/session/events";
 import type { Offset } from "../../src/core/tail";
-import { kindOf, type Topic } from "../../src/core/topic";
+import { KINDS, kindOf, type Topic } from "../../src/core/topic";
 import { violate } from "../support/invariants";
 import { Truth } from "../support/truth";
 import { ModelTail } from "./model-tail";
@@ -36,6 +36,12 @@ export class World {
     this.truth.inserted({ kind, id, topic });
     this.#stored.push({ kind, id, topic, entry: new Uint8Array(entryBytes) });
     return id;
+  }
+
+  /** Another node tells the publishers of everything stored so far, before this node has seen it. */
+  ackElsewhere(): void {
+    const { heads } = this.truth;
+    for (const kind of KINDS) this.truth.promisedUpTo(kind, heads[kind]);
   }
 
   /** The tailer finds up to `rows` messages: they are in the tail and their publishers are told. Returns what the hub offers. */

@@ -221,6 +221,14 @@ const BROKEN: Record<string, readonly [rule: string, broken: () => unknown]> = {
         .insert("a")
         .out(messages(1n, "2a")),
   ],
+  "history without what another node acked": [
+    "I1",
+    () => {
+      const script = new Script().insert("a").insert("a", { acked: false });
+      script.truth.promisedUpTo(GROUP, 2n);
+      return script.out(STARTED).history(1n, "a0").out(messages(1n, "1a"), live("a"));
+    },
+  ],
   "history that stops at different points for two topics": [
     "I1",
     () => new Script().out(STARTED).history(1n, "a0", "b0").insert("ab").out(messages(1n, "2b"), live("ab")),

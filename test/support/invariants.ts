@@ -61,7 +61,7 @@ export class InvariantChecker {
   accepted(mutate: Mutate, others: readonly Objection[] = []): void {
     const duty = [...this.model.objections(mutate), ...others].find((objection) => objection.certain);
     if (duty !== undefined) violate(duty.rule, `Mutate ${mutate.id} was accepted, but must be refused`);
-    this.model.apply(mutate, this.#truth.acked);
+    this.model.apply(mutate, mutate.historyOnly ? this.#truth.promised : this.#truth.acked);
   }
 
   /** A Mutate was refused; the stream is over for this `reason`. */
@@ -78,7 +78,7 @@ export class InvariantChecker {
   pinned(id: bigint): void {
     const wave = this.model.waves.get(id);
     if (wave?.historyOnly !== true || wave.ceiling !== undefined) return;
-    wave.due = this.#truth.acked;
+    wave.due = higher(wave.due, this.#truth.acked);
     wave.ceiling = this.#truth.acked;
   }
 

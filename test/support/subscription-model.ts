@@ -64,8 +64,8 @@ export class SubscriptionModel {
     return found;
   }
 
-  /** Applies an accepted Mutate; `acked` = per kind, the newest id that a publisher was told of. */
-  apply(mutate: Mutate, acked: PerKind<bigint>): void {
+  /** Applies an accepted Mutate; `due` = per kind, the id up to which its wave must deliver. */
+  apply(mutate: Mutate, due: PerKind<bigint>): void {
     const joining = this.#joining(mutate);
     for (const topic of mutate.removes) this.#drop(topic);
     if (joining.length === 0) {
@@ -76,7 +76,7 @@ export class SubscriptionModel {
       id: mutate.id,
       historyOnly: mutate.historyOnly,
       standings: new Set(),
-      due: acked,
+      due,
       ceiling: undefined,
       last: [0n, 0n],
     };

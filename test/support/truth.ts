@@ -14,15 +14,21 @@ export class Truth {
   readonly #topicOf: PerKind<Map<bigint, string>> = [new Map(), new Map()];
   #heads: PerKind<bigint> = [0n, 0n];
   #acked: PerKind<bigint> = [0n, 0n];
+  #promised: PerKind<bigint> = [0n, 0n];
 
   /** Per kind, the newest id there is. */
   get heads(): PerKind<bigint> {
     return this.#heads;
   }
 
-  /** Per kind, the newest id whose publisher was told so: who subscribes from now on must find everything up to it. */
+  /** Per kind, the newest id whose publisher was told so by this node: who subscribes from now on must find everything up to it. */
   get acked(): PerKind<bigint> {
     return this.#acked;
+  }
+
+  /** Per kind, the newest id whose publisher was told so by any node: a history_only replay that starts from now on must have it. */
+  get promised(): PerKind<bigint> {
+    return this.#promised;
   }
 
   /** Takes note of a message, which may be delivered from now on. Ids of a kind come ascending. */
@@ -35,9 +41,15 @@ export class Truth {
     this.#heads = replaced(this.#heads, row.kind, row.id);
   }
 
-  /** Takes note that everything of a kind up to `id` was acknowledged to its publisher. */
+  /** Takes note that this node acknowledged everything of a kind up to `id` to its publishers. */
   ackedUpTo(kind: Kind, id: bigint): void {
     if (id > this.#acked[kind]) this.#acked = replaced(this.#acked, kind, id);
+    this.promisedUpTo(kind, id);
+  }
+
+  /** As `ackedUpTo`, but by another node: this one may hear of the messages later. */
+  promisedUpTo(kind: Kind, id: bigint): void {
+    if (id > this.#promised[kind]) this.#promised = replaced(this.#promised, kind, id);
   }
 
   /** The topic of a message, or `undefined` if there is no such message. */
