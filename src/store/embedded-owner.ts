@@ -20,7 +20,7 @@ export type ServerOwner =
       readonly enclosed: boolean;
     };
 
-/** `nobody` and `nogroup` of every Linux distribution; no entry in /etc/passwd is needed. */
+/** `nobody` of today's Linux distributions. initdb insists on a user that /etc/passwd knows. */
 const NOBODY = 65_534;
 
 /**

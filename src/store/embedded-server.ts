@@ -140,7 +140,7 @@ async function stopServer(
   clock: Clock,
   server: { readonly child: Supervisor; readonly pid: number; readonly exited: Promise<number> },
 ): Promise<void> {
-  // End of input: the supervisor sends SIGINT.
+  // End of input: the supervisor sends SIGINT. A second end is harmless.
   await server.child.stdin.end();
   for (const signal of ["SIGQUIT", "SIGKILL"] as const) {
     if (await endsWithin(clock, server.exited, STOP_MS)) return;
@@ -191,14 +191,19 @@ async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<stri
   if (rest !== "") yield rest;
 }
 
+/** What every line of the server's log begins with: the kind of process that says it (`log_line_prefix`). */
+export const LOG_LINE_PREFIX = "%b|";
+
 /** Passes the server's log on to ours until it ends; resolves with its last line. */
 async function forwardLog(stream: ReadableStream<Uint8Array>, log: Logger): Promise<string> {
   let last = "it said nothing";
   for await (const line of linesOf(stream)) {
-    const [, severity = "LOG", text = line] = /^([A-Z]+[0-9]*):\s+(.*)$/.exec(line) ?? [];
-    last = line;
-    const fields = { said: text };
-    if (severity === "PANIC") log.error("postgres", fields);
+    const [, by, severity, said] = /^([a-z -]+)\|([A-Z]+)[0-9]*: {2}(.*)$/.exec(line) ?? [];
+    // Errors of a session are told to the session, and may quote its data; so may lines that continue one.
+    if (line.startsWith("\t") || (by === "client backend" && severity === "ERROR")) continue;
+    last = said ?? line;
+    const fields = { by, said: last };
+    if (severity === "PANIC" || severity === "ERROR") log.error("postgres", fields);
     else if (severity === "FATAL" || severity === "WARNING") log.warn("postgres", fields);
     else log.debug("postgres", fields);
   }

@@ -5,6 +5,7 @@ import postgres, { type Sql, type TransactionSql } from "postgres";
 import messages from "../../migrations/0001_messages.sql" with { type: "text" };
 import { type Logger, silentLogger } from "../base/log";
 import { StoreError } from "./error";
+import { toStoreError } from "./sql-errors";
 import { type DatabaseTarget, describeTarget, postgresJsOptions } from "./target";
 
 /** One step of the schema. Once released it is never changed: what is to change comes in a new one. */
@@ -46,8 +47,8 @@ interface Applied {
  * read: a standby will do.
  *
  * @throws StoreError `incompatible` when the server is older than Postgres 14, or the database is newer than
- *   this program, or was made by other migrations than these; `refused` when the server rejects a migration;
- *   `unreachable` when it does not answer.
+ *   this program, or was made by other migrations than these, or does not let us create tables; `unreachable`
+ *   when it does not answer.
  */
 export async function migrate(target: DatabaseTarget, options: MigrateOptions = {}): Promise<void> {
   const log = options.log ?? silentLogger;
@@ -61,7 +62,7 @@ export async function migrate(target: DatabaseTarget, options: MigrateOptions = 
       pending = await applyNext(sql, migrations, { log, where });
     }
   } catch (error) {
-    throw asStoreError(error, where);
+    throw toStoreError(error, `the database ${where} could not be migrated`);
   } finally {
     await sql.end({ timeout: 1 });
   }
@@ -143,15 +144,4 @@ function nextMigration(
 
 function sha256(text: string): string {
   return createHash("sha256").update(text).digest("hex");
-}
-
-function asStoreError(error: unknown, where: string): StoreError {
-  if (error instanceof StoreError) return error;
-  // Messages of the server are safe here: migrations have no parameters.
-  const detail = error instanceof Error ? error.message : "unknown error";
-  // Class 08 and 57: the connection, or the server, went away; 53: it has no room for us.
-  if (error instanceof postgres.PostgresError && !/^(08|53|57)/.test(error.code)) {
-    return new StoreError("refused", `the database ${where} refused to be migrated: ${detail}`, error);
-  }
-  return new StoreError("unreachable", `the database ${where} cannot be reached: ${detail}`, error);
 }
