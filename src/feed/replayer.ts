@@ -114,14 +114,10 @@ export class Replayer {
     });
   }
 
-  /**
-   * Each replay holds two pages, the one being sent and the next. With few replays a page is large, with many it
-   * is small; always a power of two, so that replays which ask the same ask for the same page.
-   */
+  /** Each replay holds two pages, the one being sent and the next: with few replays a page is large, with many small. */
   #pageBytes(): number {
-    const share = this.#parts.options.replayBytes / (2 * Math.max(1, this.#runs.size));
-    const rounded = 2 ** Math.floor(Math.log2(share));
-    return Math.min(LARGEST_PAGE_BYTES, Math.max(SMALLEST_PAGE_BYTES, rounded));
+    const share = Math.floor(this.#parts.options.replayBytes / (2 * Math.max(1, this.#runs.size)));
+    return Math.min(LARGEST_PAGE_BYTES, Math.max(SMALLEST_PAGE_BYTES, share));
   }
 }
 

@@ -65,11 +65,11 @@ export class ScanReads {
     });
   }
 
-  /** All messages of a kind above an id, whatever their topic. */
+  /** All messages of a kind above an id, whatever their topic, as many as fit (or did for whoever asked first). */
   above(kind: Kind, id: bigint, bounds: PageBounds, asker: Asker): Promise<Answer<Page>> {
     const { rows, bytes } = bounds;
     const ask = async () => this.#page(await this.#reader.above(kind, id, rows, bytes));
-    return this.#pages.read({ key: `above ${kind} ${id} ${rows} ${bytes}`, kind, upTo: id + 1n, ask }, asker);
+    return this.#pages.read({ key: `above ${kind} ${id}`, kind, upTo: id + 1n, ask }, asker);
   }
 
   /** The ids of these topics in a range. */
@@ -83,13 +83,13 @@ export class ScanReads {
     return this.#named(kind, merged(parts.map((part) => part.ids)));
   }
 
-  /** The messages of a part of a window, as many from its front as fit. */
+  /** The messages of a part of a window, as many from its front as fit (or did for whoever asked first). */
   async part(window: IdWindow, start: number, bounds: PageBounds, asker: Asker): Promise<Page> {
     const { kind } = window;
     const { rows, bytes } = bounds;
     const ids = window.ids.subarray(start, start + rows);
     const ask = async () => this.#page(await this.#reader.byIds(kind, ids, bytes));
-    const key = `part ${window.name} ${start} ${rows} ${bytes}`;
+    const key = `part ${window.name} ${start} ${rows}`;
     return (await this.#pages.read({ key, kind, upTo: 0n, ask }, asker)).value;
   }
 

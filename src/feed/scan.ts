@@ -224,17 +224,16 @@ export class Scan {
   }
 
   /**
-   * A window reaches as far as it is wide, beyond the ceiling too: so two scans that differ in nothing but when
-   * they began ask the same. What lies beyond the limit is not read.
+   * A window reaches as far as it is wide, beyond the ceiling and into what the tail has: so two scans that differ
+   * in nothing but when they began ask the same. What lies beyond the limit is not read.
    */
   async #takeWindow(): Promise<void> {
     const { tail, reads } = this.#parts;
     const from = this.#position;
     const to = from + BigInt(this.#windowIds);
-    const upTo = lower(to, this.#ceiling);
+    const limit = lower(lower(to, this.#ceiling), tail.keptAbove[this.#kind]);
     const wanted = this.#wanted.filter(({ floor }) => floor < to);
-    const window = await reads.window(this.#kind, wanted, { from, to, upTo }, this.#asker);
-    const limit = lower(upTo, higher(from, tail.keptAbove[this.#kind]));
+    const window = await reads.window(this.#kind, wanted, { from, to, upTo: limit }, this.#asker);
     this.#source = { kind: "window", window, limit, next: 0 };
   }
 
@@ -250,7 +249,8 @@ export class Scan {
     const bounds = this.#bounds(this.#pageRows);
     const page = await this.#parts.reads.part(window, source.next, bounds, this.#asker);
     const last = page.messages.at(-1)?.id;
-    if (last === undefined) source.next += bounds.rows;
+    if (last === undefined)
+      source.next += bounds.rows; // all of them have gone
     else while ((window.ids[source.next] ?? last + 1n) <= last) source.next += 1;
     this.#pageRows = Math.min(this.#pageRows * PAGE_GROWTH, PAGE_ROWS);
     this.#measure(page.bytes, page.messages.length);

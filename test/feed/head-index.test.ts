@@ -1,0 +1,77 @@
+import { describe, expect, test } from "bun:test";
+import { GROUP, type Topic, WELCOME } from "../../src/core/topic";
+import { HeadIndex } from "../../src/feed/head-index";
+import { testTopic } from "../support/memory-store";
+import { Prng } from "../support/prng";
+
+const a = testTopic(GROUP, 1);
+const b = testTopic(GROUP, 2);
+const c = testTopic(GROUP, 3);
+
+describe("the head index", () => {
+  test("a topic of which nothing is known is current from the watermark of its kind on, below only the store knows", () => {
+    const index = new HeadIndex(100);
+    index.startAt([10n, 20n]);
+    expect(index.isCurrent(a, 9n)).toBeUndefined();
+    expect(index.isCurrent(a, 10n)).toBe(true);
+    expect(index.isCurrent(testTopic(WELCOME, 1), 10n)).toBeUndefined();
+    expect(index.isCurrent(testTopic(WELCOME, 1), 20n)).toBe(true);
+  });
+
+  test("what was seen and what the store said decides exactly", () => {
+    const index = new HeadIndex(100);
+    index.startAt([10n, 0n]);
+    index.saw(a, 11n);
+    index.learn(b, 4n, index.generation);
+    index.learn(c, 0n, index.generation);
+    expect([index.isCurrent(a, 10n), index.isCurrent(a, 11n)]).toEqual([false, true]);
+    expect([index.isCurrent(b, 3n), index.isCurrent(b, 4n)]).toEqual([false, true]);
+    expect(index.isCurrent(c, 0n)).toBe(true);
+  });
+
+  test("an answer of the store never hides a message seen since", () => {
+    const index = new HeadIndex(100);
+    index.startAt([10n, 0n]);
+    const { generation } = index;
+    index.saw(a, 11n);
+    index.learn(a, 5n, generation);
+    expect(index.isCurrent(a, 10n)).toBe(false);
+  });
+
+  test("an answer asked for before something was forgotten is not kept: it may be of what was forgotten", () => {
+    const index = new HeadIndex(2);
+    index.startAt([10n, 0n]);
+    const { generation } = index;
+    index.saw(a, 11n);
+    index.saw(b, 12n); // there is room for one: a is forgotten
+    index.learn(a, 5n, generation);
+    expect(index.get(a)).toBeUndefined();
+    expect(index.isCurrent(a, 10n)).toBeUndefined();
+    expect(index.isCurrent(a, 11n)).toBe(true);
+  });
+
+  test("I1: never calls a topic current that is not, through any history, and stays within its bound", () => {
+    const random = new Prng(5);
+    const index = new HeadIndex(16);
+    index.startAt([0n, 0n]);
+    const heads = new Map<Topic, bigint>();
+    const open: { topic: Topic; id: bigint; generation: number }[] = [];
+    for (let id = 1n; id <= 5_000n; id++) {
+      const topic = testTopic(GROUP, random.int(40));
+      heads.set(topic, id);
+      index.saw(topic, id);
+      const asked = testTopic(GROUP, random.int(40));
+      open.push({ topic: asked, id: heads.get(asked) ?? 0n, generation: index.generation });
+      while (open.length > random.int(4)) {
+        const answer = open.shift();
+        if (answer !== undefined) index.learn(answer.topic, answer.id, answer.generation);
+      }
+      const any = testTopic(GROUP, random.int(40));
+      const head = heads.get(any) ?? 0n;
+      const floor = BigInt(random.int(Number(id) + 2));
+      if (index.isCurrent(any, floor) === true) expect(head).toBeLessThanOrEqual(floor);
+      if (index.isCurrent(any, floor) === false) expect(head).toBeGreaterThan(floor);
+      expect(index.topics).toBeLessThanOrEqual(16);
+    }
+  });
+});
