@@ -1,9 +1,7 @@
 /** What more than one RPC of MlsApi asks of its request. */
 
+import { MAX_IDENTIFIER_BYTES } from "../wire/unary";
 import { invalidArgument } from "./errors";
-
-/** Bytes of a group id or an installation key at most: a topic is an index key of the database. */
-export const MAX_IDENTIFIER_BYTES = 1_023;
 
 /** @throws ConnectError if an identifier is empty or too long for a topic. */
 export function checkIdentifier(field: string, identifier: Uint8Array): void {

@@ -11,6 +11,7 @@ import { type Add, type Frame, LIVE } from "../core/frame";
 import type { Message } from "../core/message";
 import type { SessionEvent } from "../core/session/events";
 import { GROUP, type Kind, topicBytes, WELCOME } from "../core/topic";
+import { latin1 } from "./bytes";
 import { groupMessageOf, welcomeMessageOf } from "./entry";
 import {
   type SubscribeRequest,
@@ -47,8 +48,7 @@ export function decodeSubscribeRequest(bytes: Uint8Array): DecodedRequest {
   try {
     request = fromBinary(SubscribeRequestSchema, bytes);
   } catch (error) {
-    const why = error instanceof Error ? error.message : "not protobuf";
-    return malformed(`a request of ${bytes.length} bytes could not be read as SubscribeRequest: ${why}`);
+    return unreadable("SubscribeRequest", bytes, error);
   }
   return fromSubscribeRequest(request);
 }
@@ -121,18 +121,20 @@ function toResponse(frame: Frame) {
   }
 }
 
-function malformed(detail: string): DecodedRequest {
+/** Bytes that no message could be read from (R-4). */
+export function unreadable(type: string, bytes: Uint8Array, error: unknown): DecodedRequest {
+  const why = error instanceof Error ? error.message : "not protobuf";
+  return malformed(`a request of ${bytes.length} bytes could not be read as ${type}: ${why}`);
+}
+
+/** A request that ends its stream; `detail` says what was wanted and what was found (R-4). */
+export function malformed(detail: string): DecodedRequest {
   return { kind: "event", event: { kind: "malformed", detail } };
 }
 
 function toMutate(mutate: SubscribeRequest_V1_Mutate) {
   const adds: Add[] = mutate.adds.map((add) => ({ topic: latin1(add.topic), cursor: add.idCursor }));
   return { id: mutate.mutateId, adds, removes: mutate.removes.map(latin1), historyOnly: mutate.historyOnly };
-}
-
-/** One character per byte. */
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
 }
 
 function tagOfArm(frame: Frame): number {

@@ -22,6 +22,9 @@ import {
   WelcomeMessageSchema,
 } from "./gen/mls/api/v1/mls_pb";
 
+/** Bytes of a group id or an installation key at most: a topic is an index key of the database. */
+export const MAX_IDENTIFIER_BYTES = 1_023;
+
 /** Rows of a page at most, and where the asked number is 0 or above. */
 export const MAX_PAGE_ROWS = 100;
 
