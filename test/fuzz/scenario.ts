@@ -2,6 +2,9 @@ import { DEFAULT_LIMITS, type StreamLimits } from "../../src/core/limits";
 import { isTopic, type Topic } from "../../src/core/topic";
 import { Prng } from "../support/prng";
 
+/** Decisions drawn for a seed, at most: enough for about fifteen waves. */
+export const STEPS_PER_SEED = 400;
+
 /** What can be decided at one step of a run. */
 export const STEPS = {
   mutate: 7,
@@ -80,12 +83,27 @@ export interface Run {
   readonly decisions: readonly Decision[];
 }
 
+/** Weights of a run that keeps its waves at their seams for long: each frame carries one message, and more keep coming. */
+const CRAWL: Partial<Record<Step, number>> = {
+  insert: 3,
+  append: 4,
+  pull: 5,
+  page: 0.6,
+  drain: 0.05,
+  block: 0.3,
+  mutate: 0.5,
+  evict: 0.2,
+};
+
 /** Everything about a run follows from its seed. `steps`: how many decisions are drawn, about. */
 export function drawRun(seed: number, steps: number): Run {
   const random = new Prng(seed);
-  const scenario = drawScenario(random);
+  const crawls = random.chance(0.2);
+  const scenario = drawScenario(random, crawls);
   const weights = { ...STEPS };
-  for (const step of Object.keys(STEPS).filter(isStep)) weights[step] *= random.pick([0.3, 1, 1, 1, 2]);
+  for (const step of Object.keys(STEPS).filter(isStep)) {
+    weights[step] *= crawls ? (CRAWL[step] ?? 1) : random.pick([0.1, 0.5, 1, 1, 3]);
+  }
   const decisions: Decision[] = [];
   const length = random.between(Math.ceil(steps / 2), steps);
   for (let i = 0; i < length; i++) decisions.push({ step: random.weighted(weights), seed: random.seed() });
@@ -96,7 +114,7 @@ export function drawRun(seed: number, steps: number): Run {
   return { seed, scenario, decisions };
 }
 
-function drawScenario(random: Prng): Scenario {
+function drawScenario(random: Prng, crawls: boolean): Scenario {
   const small = (share: number, low: number, high: number, otherwise: number) =>
     random.chance(share) ? random.between(low, high) : otherwise;
   const topics = drawTopics(random);
@@ -110,12 +128,12 @@ function drawScenario(random: Prng): Scenario {
       mutateBurst: small(0.1, 5, 20, DEFAULT_LIMITS.mutateBurst),
       pingsPerSecond: small(0.1, 1, 5, DEFAULT_LIMITS.pingsPerSecond),
       pingBurst: small(0.1, 1, 5, DEFAULT_LIMITS.pingBurst),
-      dueOffsets: small(0.4, 1, 8, DEFAULT_LIMITS.dueOffsets),
-      targetFrameBytes: small(0.5, 1, 120, DEFAULT_LIMITS.targetFrameBytes),
+      dueOffsets: small(crawls ? 0.1 : 0.4, 1, 8, DEFAULT_LIMITS.dueOffsets),
+      targetFrameBytes: crawls ? 1 : small(0.5, 1, 120, DEFAULT_LIMITS.targetFrameBytes),
     },
     keepaliveMs: random.chance(0.1) ? undefined : random.pick([100, 1_000, 30_000]),
     stallMs: random.pick([500, 5_000, 60_000]),
-    tailCapacity: small(0.5, 1, 12, 10_000),
+    tailCapacity: small(crawls ? 0.1 : 0.5, 1, 12, 10_000),
     prefill: small(0.7, 0, 30, 0),
     maxPageRows: random.pick([1, 3, 10, 100]),
     maxEntryBytes: random.pick([1, 30, 100]),

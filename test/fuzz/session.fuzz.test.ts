@@ -6,9 +6,8 @@
  */
 import { test } from "bun:test";
 import { fuzz } from "./run";
+import { STEPS_PER_SEED } from "./scenario";
 import { loadSession } from "./session-like";
-
-const STEPS_PER_SEED = 400;
 
 function fromEnv(name: string, otherwise: number): number {
   const given = Number(process.env[name] ?? otherwise);
