@@ -10,7 +10,7 @@ export interface FeedOptions {
   readonly tickMs: number;
   /** The same while they do not: a listener that is deaf or away, or a node that only polls. */
   readonly pollMs: number;
-  /** Rows that one read of a look brings at most. */
+  /** Rows that one read of a look brings at most; not more than the tail keeps. */
   readonly lookRows: number;
   /** Bytes of bodies that one read of a look brings at most, about. */
   readonly lookBytes: number;
@@ -18,7 +18,7 @@ export interface FeedOptions {
   readonly lookMs: number;
   /** Queries of replays that run at once. */
   readonly replayQueries: number;
-  /** Milliseconds for which a failed query of a replay is tried again before the replay fails. */
+  /** Milliseconds for which a failed query of a replay is tried again before the replay fails, beyond what the store tries by itself. */
   readonly replayRetryMs: number;
   /** Bytes of pages that all replays together hold, about: with many replays their pages become smaller. */
   readonly replayBytes: number;
@@ -36,7 +36,7 @@ export const DEFAULT_FEED_OPTIONS: FeedOptions = {
   lookBytes: 8 << 20,
   lookMs: 10_000,
   replayQueries: 4,
-  replayRetryMs: 10_000,
+  replayRetryMs: 5_000,
   replayBytes: 256 << 20,
   sharedBytes: 32 << 20,
 };

@@ -41,8 +41,6 @@ export interface ScanReadsParts extends Omit<SharedReadsParts<Page>, "bytesOf"> 
   readonly encode: EncodeEntry;
 }
 
-/** Topics in one query for ids: more of them are asked for one part after the other, to keep turns short. */
-const MAX_TOPICS = 10_000;
 /** More topics than this are not worth comparing: resumes that ask the same for so many are seldom. */
 const SHARED_TOPICS = 4_096;
 
@@ -74,13 +72,12 @@ export class ScanReads {
 
   /** The ids of these topics in a range. */
   async window(kind: Kind, wanted: readonly Wanted[], range: IdRange, asker: Asker): Promise<IdWindow> {
-    const parts: IdWindow[] = [];
-    for (let at = 0; at < wanted.length; at += MAX_TOPICS) {
-      parts.push(await this.#windowOf(kind, wanted.slice(at, at + MAX_TOPICS), range, asker));
-    }
-    const only = parts[0];
-    if (parts.length === 1 && only !== undefined) return only;
-    return this.#named(kind, merged(parts.map((part) => part.ids)));
+    const { from, to, upTo } = range;
+    const topics = wanted.map(({ topic }) => topic);
+    const floors = wanted.map(({ floor }) => floor);
+    const ask = async () => this.#named(kind, await this.#reader.ids(kind, topics, floors, from, to));
+    const key = wanted.length > SHARED_TOPICS ? undefined : `ids ${kind} ${from} ${to} ${keyOf(wanted)}`;
+    return (await this.#windows.read({ key, kind, upTo, ask }, asker)).value;
   }
 
   /** The messages of a part of a window, as many from its front as fit (or did for whoever asked first). */
@@ -91,15 +88,6 @@ export class ScanReads {
     const ask = async () => this.#page(await this.#reader.byIds(kind, ids, bytes));
     const key = `part ${window.name} ${start} ${rows}`;
     return (await this.#pages.read({ key, kind, upTo: 0n, ask }, asker)).value;
-  }
-
-  async #windowOf(kind: Kind, wanted: readonly Wanted[], range: IdRange, asker: Asker): Promise<IdWindow> {
-    const { from, to, upTo } = range;
-    const topics = wanted.map(({ topic }) => topic);
-    const floors = wanted.map(({ floor }) => floor);
-    const ask = async () => this.#named(kind, await this.#reader.ids(kind, topics, floors, from, to));
-    const key = wanted.length > SHARED_TOPICS ? undefined : `ids ${kind} ${from} ${to} ${keyOf(wanted)}`;
-    return (await this.#windows.read({ key, kind, upTo, ask }, asker)).value;
   }
 
   #named(kind: Kind, ids: BigInt64Array): IdWindow {
@@ -127,14 +115,4 @@ export interface PageBounds {
 /** Each topic with its length before it, so that no two lists read the same. */
 function keyOf(wanted: readonly Wanted[]): string {
   return wanted.map(({ topic, floor }) => `${topic.length}:${topic}${floor}`).join(" ");
-}
-
-function merged(parts: readonly BigInt64Array[]): BigInt64Array {
-  const ids = new BigInt64Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    ids.set(part, at);
-    at += part.length;
-  }
-  return ids.sort();
 }
