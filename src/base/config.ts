@@ -161,7 +161,10 @@ export const CLIENT_SETTINGS = {
   },
 } as const;
 
-const KNOWN_ENV = [...Object.values(SERVE_SETTINGS), ...Object.values(CLIENT_SETTINGS)].map(({ env }) => env);
+/** Every variable there is. */
+export const KNOWN_ENV: readonly string[] = [...Object.values(SERVE_SETTINGS), ...Object.values(CLIENT_SETTINGS)].map(
+  ({ env }) => env,
+);
 
 /** Reads the node's configuration. An unknown TIDELINE_ variable is a mistake, so that a typing error shows. */
 export function parseServeConfig(

@@ -11,21 +11,21 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 /** A number that only grows. */
 export interface Count {
   add(by?: number): void;
-  /** Asks for the total whenever it is read, instead of keeping one. */
-  from(read: () => number): void;
+  /** For what is counted elsewhere: the total so far. */
+  to(total: number): void;
 }
 
 /** A number per label that only grows. */
 export interface CountBy {
   add(label: string, by?: number): void;
+  /** For what is counted elsewhere: the label's total so far. */
+  to(label: string, total: number): void;
 }
 
 /** A number that goes up and down. */
 export interface Level {
   add(by: number): void;
   set(value: number): void;
-  /** Asks for the value whenever it is read, instead of keeping one. */
-  from(read: () => number): void;
 }
 
 /** How values are distributed. */
@@ -39,15 +39,15 @@ export interface ServeMetrics {
   /** By the reason of the close (a CloseReason). */
   readonly streamsEnded: CountBy;
   readonly frames: Count;
-  /** Bytes of frames handed to the transport. */
-  readonly frameBytes: Count;
+  /** Bytes of the messages in them. */
+  readonly entryBytes: Count;
   /** By where they came from: live, wave, healed. */
   readonly messages: CountBy;
   readonly mutates: Count;
   readonly waves: Count;
   /** Requests of V1 that this node does not know, ignored (R-5b). */
   readonly unknownRequests: Count;
-  /** Pings asked of clients, and Pings of clients answered. */
+  /** Pings sent to clients, and Pings of clients answered. */
   readonly pings: Count;
   readonly pongs: Count;
   /** Streams ended because a Ping stayed unanswered (R-43). */
@@ -94,6 +94,8 @@ export interface Metrics {
   readonly serve: ServeMetrics;
   readonly publish: PublishMetrics;
   readonly feed: FeedMetrics;
+  /** Calls back before the values are read, to bring up to date what is counted elsewhere. */
+  beforeRead(update: () => void): void;
   /** The values now, in the text format of Prometheus, and the content type that goes with it. */
   render(): Promise<string>;
   readonly contentType: string;
@@ -103,11 +105,18 @@ export interface Metrics {
 export function createMetrics(): Metrics {
   const registry = new Registry();
   const make = new Maker(registry);
+  const updates: (() => void)[] = [];
   return {
     serve: serveMetrics(make),
     publish: publishMetrics(make),
     feed: feedMetrics(make),
-    render: () => registry.metrics(),
+    beforeRead: (update) => {
+      updates.push(update);
+    },
+    render: () => {
+      for (const update of updates) update();
+      return registry.metrics();
+    },
     contentType: registry.contentType,
   };
 }
@@ -117,7 +126,7 @@ function serveMetrics(make: Maker): ServeMetrics {
     streamsOpen: make.level("streams_open", "Streams open now."),
     streamsEnded: make.countBy("streams_ended_total", "Streams that ended, by reason.", "reason"),
     frames: make.count("frames_total", "Frames handed to the transport."),
-    frameBytes: make.count("frame_bytes_total", "Bytes of frames handed to the transport."),
+    entryBytes: make.count("delivered_bytes_total", "Bytes of messages delivered."),
     messages: make.countBy("messages_delivered_total", "Messages delivered, by where they came from.", "lane"),
     mutates: make.count("mutates_total", "Mutates applied."),
     waves: make.count("waves_total", "Waves begun."),
@@ -168,7 +177,6 @@ class Maker {
 
   count(name: string, help: string): Count {
     let total = 0;
-    let read = () => total;
     const registers = [this.#registry];
     new Counter({
       name: `tideline_${name}`,
@@ -176,15 +184,15 @@ class Maker {
       registers,
       collect() {
         this.reset();
-        this.inc(read());
+        this.inc(total);
       },
     });
     return {
       add: (by = 1) => {
         total += by;
       },
-      from: (source) => {
-        read = source;
+      to: (now) => {
+        total = now;
       },
     };
   }
@@ -202,19 +210,25 @@ class Maker {
         for (const [value, total] of totals) this.inc({ [label]: value }, total);
       },
     });
-    return { add: (value, by = 1) => totals.set(value, (totals.get(value) ?? 0) + by) };
+    return {
+      add: (value, by = 1) => {
+        totals.set(value, (totals.get(value) ?? 0) + by);
+      },
+      to: (value, total) => {
+        totals.set(value, total);
+      },
+    };
   }
 
   level(name: string, help: string): Level {
     let value = 0;
-    let read = () => value;
     const registers = [this.#registry];
     new Gauge({
       name: `tideline_${name}`,
       help,
       registers,
       collect() {
-        this.set(read());
+        this.set(value);
       },
     });
     return {
@@ -223,9 +237,6 @@ class Maker {
       },
       set: (to) => {
         value = to;
-      },
-      from: (source) => {
-        read = source;
       },
     };
   }
