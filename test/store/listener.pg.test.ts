@@ -1,0 +1,167 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { SQL } from "bun";
+import { systemClock } from "../../src/base/clock";
+import { type ListenerOptions, startListener } from "../../src/store/listener";
+import { bunSqlOptions, type DatabaseTarget } from "../../src/store/target";
+import type { ListenerEvents, Newest } from "../../src/store/types";
+import { createDatabase, type TestDatabase } from "../support/database";
+import { startRelay } from "../support/database-relay";
+import { until } from "../support/database-wait";
+import { VirtualClock } from "../support/virtual-clock";
+
+/** Everything that was told, in order. */
+class Heard implements ListenerEvents {
+  readonly notified: (Newest | undefined)[] = [];
+  readonly health: boolean[] = [];
+  listens = 0;
+  readonly onNotify = (newest?: Newest) => void this.notified.push(newest);
+  readonly onListen = () => void this.listens++;
+  readonly onHealth = (listening: boolean) => void this.health.push(listening);
+}
+
+/** Canaries in a hurry, so that a deaf session is noticed in 150 ms. */
+const HASTY: ListenerOptions = { clock: systemClock, canaryMs: 50, deafMs: 100, openMs: 500 };
+
+let database: TestDatabase;
+let sql: SQL;
+
+beforeAll(async () => {
+  database = await createDatabase();
+  sql = new SQL(bunSqlOptions(database.target, { connections: 1, applicationName: "test" }));
+});
+
+afterAll(async () => {
+  await sql.close();
+  await database[Symbol.asyncDispose]();
+});
+
+let appended = 0;
+
+/** Appends one message of a kind, never the same twice. */
+async function append(kind: 0 | 1): Promise<void> {
+  const digest = new Uint8Array(32);
+  new DataView(digest.buffer).setUint32(0, ++appended);
+  await sql`SELECT id FROM append_messages(${kind}::int2, 1, '{1}', ${new Uint8Array([kind, 1])}, '{0,2}', ${digest}, ''::bytea, '{0,0}')`;
+}
+
+function listen(target: DatabaseTarget, heard: Heard, options = HASTY): Promise<AsyncDisposable> {
+  return startListener(target, heard, options);
+}
+
+/** Sessions of listeners on this database that are there now. */
+async function backends(): Promise<readonly number[]> {
+  const rows = await sql`
+    SELECT pid FROM pg_stat_activity WHERE application_name = 'tideline listener' AND datname = current_database()`;
+  return rows.map((row: { pid: number }) => row.pid);
+}
+
+describe("the listener", () => {
+  test("tells of each commit what its newest message is, of any kind", async () => {
+    const heard = new Heard();
+    await using _listener = await listen(database.target, heard);
+    expect(heard.listens).toBe(1);
+    await append(0);
+    await append(1);
+    await append(0);
+    await until("three notifications", 2_000, () => heard.notified.length === 3);
+    expect(heard.notified).toEqual([
+      { kind: 0, id: 1n },
+      { kind: 1, id: 1n },
+      { kind: 0, id: 2n },
+    ]);
+  });
+
+  test("passes on a notification that it does not understand, without an id", async () => {
+    const heard = new Heard();
+    await using _listener = await listen(database.target, heard);
+    for (const payload of ["", "7:1", "0:x", "0:99999999999999999999"])
+      await sql`SELECT pg_notify('tideline', ${payload})`;
+    await until("four notifications", 2_000, () => heard.notified.length === 4);
+    expect(heard.notified).toEqual([undefined, undefined, undefined, undefined]);
+  });
+
+  test("is healthy as soon as its first canary came back, and canaries wake nobody", async () => {
+    const heard = new Heard();
+    await using _listener = await listen(database.target, heard, { ...HASTY, canaryMs: 5 });
+    await until("health", 2_000, () => heard.health.length === 1);
+    const [pid] = await backends();
+    const query = async () => (await sql`SELECT query_start FROM pg_stat_activity WHERE pid = ${pid}`)[0].query_start;
+    const before = await query();
+    await until("some more canaries", 2_000, async () => (await query()) - before > 30);
+    expect(heard.health).toEqual([true]);
+    expect(heard.notified).toEqual([]);
+  });
+
+  test("listens again each time its backend is terminated, 20 times, and says so each time", async () => {
+    const heard = new Heard();
+    await using _listener = await listen(database.target, heard);
+    for (let round = 1; round <= 20; round++) {
+      await until(`health number ${round}`, 2_000, () => heard.health.length === 2 * round - 1);
+      const [pid] = await backends();
+      await sql`SELECT pg_terminate_backend(${pid})`;
+      await until(`listen number ${round + 1}`, 2_000, () => heard.listens === round + 1);
+    }
+    await until("health in the end", 2_000, () => heard.health.at(-1) === true);
+    expect(heard.health).toEqual(Array.from({ length: 41 }, (_, index) => index % 2 === 0));
+    await append(0);
+    await until("a notification after all that", 2_000, () => heard.notified.length > 0);
+  });
+
+  test("notices that it has gone deaf, drops the silent connection and listens anew", async () => {
+    const heard = new Heard();
+    await using relay = await startRelay(database.target);
+    await using _listener = await listen(relay.target, heard);
+    await until("health", 2_000, () => heard.health.length === 1);
+    const silencedAt = systemClock.now();
+    relay.silence();
+    await until("the loss is noticed", 2_000, () => heard.health.length >= 2);
+    expect(systemClock.now() - silencedAt).toBeLessThan(1_000);
+    await until("health again", 2_000, () => heard.health.length === 3);
+    expect(heard.health).toEqual([true, false, true]);
+    expect(relay.accepted).toBe(2);
+    await append(0);
+    await until("a notification", 2_000, () => heard.notified.length === 1);
+    await until("the silent session's backend is gone", 2_000, async () => (await backends()).length === 1);
+  });
+
+  test("with its ordinary intervals notices within 5 s", async () => {
+    const heard = new Heard();
+    const clock = new VirtualClock();
+    await using relay = await startRelay(database.target);
+    await using _listener = await listen(relay.target, heard, { clock });
+    await until("health", 2_000, () => heard.health.length === 1);
+    relay.silence();
+    clock.advance(4_000);
+    await until("the loss is noticed", 2_000, () => heard.health.length === 2);
+    expect(heard.health).toEqual([true, false]);
+  });
+
+  test("gives up an attempt that gets no answer, and goes on trying", async () => {
+    const heard = new Heard();
+    await using relay = await startRelay(database.target);
+    relay.swallow(true);
+    await using _listener = await listen(relay.target, heard, { ...HASTY, openMs: 50 });
+    await until("three attempts", 5_000, () => relay.accepted >= 3);
+    expect(heard.health).toEqual([]);
+    relay.swallow(false);
+    await until("health", 5_000, () => heard.health.length === 1);
+  });
+
+  test("starts where nothing answers, without an error and without health", async () => {
+    const heard = new Heard();
+    const nowhere = { ...database.target, address: { kind: "tcp", host: "127.0.0.1", port: 1 } } as const;
+    await using _listener = await listen(nowhere, heard);
+    expect(heard).toMatchObject({ listens: 0, health: [], notified: [] });
+  });
+
+  test("after its disposal nothing is told and no session is left", async () => {
+    const heard = new Heard();
+    const listener = await listen(database.target, heard);
+    await until("health", 2_000, () => heard.health.length === 1);
+    await listener[Symbol.asyncDispose]();
+    const told = { ...heard };
+    await append(0);
+    await until("no session is left", 2_000, async () => (await backends()).length === 0);
+    expect({ ...heard }).toEqual(told);
+  });
+});
