@@ -1,0 +1,151 @@
+import { constants, type ServerHttp2Session } from "node:http2";
+import type { Socket } from "node:net";
+import type { Clock } from "../base/clock";
+import type { Logger } from "../base/log";
+import { TokenBucket } from "../core/rate";
+
+/** What a single connection may do before it is cut. Generous: no client that means well meets one. */
+export interface GuardOptions {
+  /** Connections at once; further ones are closed as they come. */
+  readonly maxConnections: number;
+  /** How long a connection may take to say that it speaks HTTP/2, in milliseconds. */
+  readonly handshakeMs: number;
+  /** How long a connection may be without a stream and without a PING, in milliseconds. */
+  readonly idleMs: number;
+  /** How long a connection that was told to go may take to do so, in milliseconds. */
+  readonly lingerMs: number;
+  /** HTTP/2 PINGs: some clients measure the way with one after the other. */
+  readonly pingsPerSecond: number;
+  readonly pingBurst: number;
+  /** SETTINGS frames. */
+  readonly settingsPerSecond: number;
+  readonly settingsBurst: number;
+  /** Streams that the client resets, counted by the runtime. */
+  readonly resetsPerSecond: number;
+  readonly resetBurst: number;
+  /** Bytes of requests that are not whole yet, over all streams of the connection. */
+  readonly heldRequestBytes: number;
+}
+
+export const DEFAULT_GUARD: GuardOptions = {
+  maxConnections: 20_000,
+  handshakeMs: 10_000,
+  idleMs: 600_000,
+  lingerMs: 1_000,
+  pingsPerSecond: 5_000,
+  pingBurst: 20_000,
+  settingsPerSecond: 10,
+  settingsBurst: 100,
+  resetsPerSecond: 200,
+  resetBurst: 2_000,
+  heldRequestBytes: 128 * 1024 * 1024,
+};
+
+/** Bytes that many hold together. */
+export class ByteBudget {
+  readonly maxBytes: number;
+  #bytes = 0;
+
+  constructor(maxBytes: number) {
+    this.maxBytes = maxBytes;
+  }
+
+  /** Counts bytes, or gives them back if negative. Returns whether all that is held is within the budget. */
+  add(bytes: number): boolean {
+    this.#bytes += bytes;
+    return this.#bytes <= this.maxBytes;
+  }
+}
+
+export interface GuardParts {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly options: GuardOptions;
+}
+
+/**
+ * Watches one connection: one that says nothing, one that floods, one that is idle is closed; what it does
+ * harms no other. Frames that are malformed, header blocks without end and answers nobody reads are noticed by the
+ * runtime, which reports them as an error of the session.
+ */
+export class ConnectionGuard {
+  /** Requests of this connection's streams that are not whole yet. */
+  readonly budget: ByteBudget;
+  readonly #session: ServerHttp2Session;
+  readonly #socket: Socket;
+  readonly #parts: GuardParts;
+  readonly #pings: TokenBucket;
+  readonly #settings: TokenBucket;
+  #streams = 0;
+  #seenAt: number;
+  #timer: Disposable | undefined;
+  #cut = false;
+
+  constructor(session: ServerHttp2Session, socket: Socket, parts: GuardParts) {
+    const { clock, options } = parts;
+    const now = clock.now();
+    this.#session = session;
+    this.#socket = socket;
+    this.#parts = parts;
+    this.budget = new ByteBudget(options.heldRequestBytes);
+    this.#pings = new TokenBucket(options.pingsPerSecond, options.pingBurst, now);
+    this.#settings = new TokenBucket(options.settingsPerSecond, options.settingsBurst, now);
+    this.#seenAt = now;
+    this.#timer = clock.after(options.handshakeMs, () => this.cut("no HTTP/2 handshake", constants.NGHTTP2_NO_ERROR));
+    session.on("ping", () => this.#onFrame(this.#pings, "too many PINGs"));
+    session.on("remoteSettings", () => this.#onSettings());
+    // Without a listener an error of one connection would end the process.
+    session.on("error", (error: Error) => parts.log.debug("connection failed", { error: error.message }));
+    socket.on("error", () => {});
+    socket.on("close", () => this.#stop());
+  }
+
+  streamOpened(): void {
+    this.#streams++;
+  }
+
+  streamClosed(): void {
+    this.#streams--;
+    this.#seenAt = this.#parts.clock.now();
+  }
+
+  /** Ends the connection: politely at first, then for good. */
+  cut(why: string, code: number): void {
+    if (this.#cut) return;
+    this.#cut = true;
+    this.#parts.log.info("connection cut", { why });
+    this.#stop();
+    if (!this.#session.destroyed) this.#session.destroy(undefined, code);
+    this.#timer = this.#parts.clock.after(this.#parts.options.lingerMs, () => this.#socket.destroy());
+  }
+
+  #onSettings(): void {
+    const { clock, options } = this.#parts;
+    this.#onFrame(this.#settings, "too many SETTINGS");
+    if (this.#cut || this.#session.destroyed) return;
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = clock.after(options.idleMs, () => this.#onIdle());
+  }
+
+  #onFrame(bucket: TokenBucket, why: string): void {
+    const now = this.#parts.clock.now();
+    this.#seenAt = now;
+    if (!bucket.take(now)) this.cut(why, constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  }
+
+  #onIdle(): void {
+    const { clock, options } = this.#parts;
+    const idleMs = clock.now() - this.#seenAt;
+    if (this.#streams === 0 && idleMs >= options.idleMs) {
+      this.cut("idle", constants.NGHTTP2_NO_ERROR);
+      return;
+    }
+    const restMs = this.#streams === 0 ? options.idleMs - idleMs : options.idleMs;
+    this.#timer = clock.after(restMs, () => this.#onIdle());
+  }
+
+  #stop(): void {
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = undefined;
+  }
+}
