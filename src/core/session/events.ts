@@ -25,7 +25,10 @@ export type SessionEvent =
   | { readonly kind: "progress" }
   /** The wire has room again. */
   | { readonly kind: "flushed" }
-  /** Messages of watched topics were appended to the tail: ascending offsets, read during the call only. */
+  /**
+   * Messages of watched topics were appended to the tail: offsets that ascend from event to event, read during the
+   * call only. Told in the tick in which the tail's head rose, before anything else is.
+   */
   | { readonly kind: "offers"; readonly offsets: readonly Offset[] }
   /** The fresh look asked for by a `look` effect has been done: the tail now holds whatever was acked before it. */
   | { readonly kind: "looked"; readonly replay: ReplayId }

@@ -2,6 +2,7 @@ import { type Frame, LIVE } from "../frame";
 import type { Message } from "../message";
 import type { Offset } from "../tail";
 import { KINDS, kindOf, type PerKind, type Topic } from "../topic";
+import type { ReplayId } from "./events";
 import { OffsetQueue } from "./offsets";
 import { Scan } from "./scan";
 import { Batch, higher, type Shared } from "./shared";
@@ -28,8 +29,6 @@ export class LiveLane {
   readonly #shared: Shared;
   readonly #due: OffsetQueue;
   #state: LiveState = CURRENT;
-  /** Offers up to here are covered by the healing that was begun last. */
-  #coveredOffset: Offset = 0;
   /** Per kind, everything of every live topic up to here has been delivered in this lane or in its topic's wave. */
   readonly #passed: [bigint, bigint] = [0n, 0n];
 
@@ -61,7 +60,7 @@ export class LiveLane {
 
   /** A message came to the tail, above all others. Whether its topic is still wanted is asked when it is delivered. */
   offer(offset: Offset): void {
-    if (offset <= this.#coveredOffset || this.#hasGap) return;
+    if (this.#hasGap) return;
     if (!this.#due.push(offset)) this.lose();
   }
 
@@ -92,7 +91,6 @@ export class LiveLane {
       topics.push(topic);
       floors.push(higher(floor, this.#passed[kindOf(topic)]));
     });
-    this.#coveredOffset = tail.head;
     this.#due.clear();
     if (topics.length === 0) {
       this.#state = CURRENT;
@@ -107,7 +105,7 @@ export class LiveLane {
   }
 
   /** The healing's scan, if it is that replay (I9). */
-  scanOf(replay: number): Scan | undefined {
+  scanOf(replay: ReplayId): Scan | undefined {
     return this.#state.kind === "healing" && this.#state.scan.replay === replay ? this.#state.scan : undefined;
   }
 

@@ -54,13 +54,12 @@ export class Wave {
   readonly #shared: Shared;
   readonly #topics: readonly Topic[];
   readonly #held: OffsetQueue;
+  /** How many of its topics are still in it. */
   #remaining: number;
   #state: WaveState;
   /** Offsets that came for this wave are missing from `held`. */
   #lost = false;
   #scans = 0;
-  /** Offers up to here are covered by the scan. */
-  #ceilingOffset: Offset = 0;
   /** Per kind, everything up to here has been delivered. */
   readonly #passed: [bigint, bigint] = [0n, 0n];
 
@@ -80,11 +79,6 @@ export class Wave {
     const { replay } = this.#state;
     if (this.historyOnly) this.#shared.outbox.push({ kind: "look", replay });
     else this.#scan(replay, undefined);
-  }
-
-  /** Topics still in the wave. */
-  get remaining(): number {
-    return this.#remaining;
   }
 
   /** Whether its last frames are on their way; nothing else is delivered in between. */
@@ -115,7 +109,7 @@ export class Wave {
 
   /** A message of one of its topics came to the tail. */
   hold(offset: Offset): void {
-    if (this.historyOnly || this.#lost || offset <= this.#ceilingOffset) return;
+    if (this.historyOnly || this.#lost) return;
     if (!this.#held.push(offset)) this.lose();
   }
 
@@ -168,13 +162,10 @@ export class Wave {
   #replayed(scan: Scan): Frame | undefined {
     const batch = new Batch(this.#shared.limits.targetFrameBytes);
     for (let message = scan.first; message !== undefined; message = scan.first) {
-      if (!this.#wants(message)) {
-        scan.shift();
-        continue;
-      }
-      if (!batch.admits(message)) break;
+      const wanted = this.#wants(message);
+      if (wanted && !batch.admits(message)) break;
       scan.shift();
-      this.#deliver(message, batch);
+      if (wanted) this.#deliver(message, batch);
     }
     if (scan.askNext()) this.#shared.outbox.push({ kind: "nextPage", replay: scan.replay });
     return this.#frame(batch);
@@ -221,7 +212,6 @@ export class Wave {
     const topics = [...this.topics()];
     const floors = topics.map((topic) => higher(registrations.floorOf(topic) ?? 0n, this.#passed[kindOf(topic)]));
     const ceilings: PerKind<bigint> = [tail.headIds[0], tail.headIds[1]];
-    this.#ceilingOffset = tail.head;
     this.#held.clear();
     this.#lost = false;
     this.#scans++;
