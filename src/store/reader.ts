@@ -1,0 +1,134 @@
+/** Answers the questions one can ask of the store. */
+
+import { MAX_CURSOR } from "../core/limits";
+import { GROUP, type Kind, type PerKind, type Topic, topicBytes, WELCOME } from "../core/topic";
+import { chunks, clampId, concatenate, idArray, idsOf, topicArray } from "./reader-arrays";
+import type { ReadStatements } from "./reader-statements";
+import { type RetryHost, retrying } from "./retry";
+import type { SqlPool } from "./sql";
+import type { Direction, Reader, StoredMessage } from "./types";
+
+export interface ReaderHost {
+  readonly pool: SqlPool<ReadStatements>;
+  readonly retry: RetryHost;
+}
+
+/** Topics per statement: large enough to be fast, small enough that one question does not hold a connection for long. */
+const TOPICS_PER_STATEMENT = 10_000;
+
+/**
+ * Looking one topic up in its index costs about as much as reading this many neighbouring rows. Where fewer ids
+ * per topic are in question, all of them are read and the topics picked out here.
+ */
+const ROWS_PER_LOOKUP = 2n;
+
+/** {@link Reader} on Postgres. */
+export class SqlReader implements Reader {
+  readonly #host: ReaderHost;
+
+  constructor(host: ReaderHost) {
+    this.#host = host;
+  }
+
+  async headIds(): Promise<PerKind<bigint>> {
+    const rows = await this.#ask((read) => read.sequences.execute());
+    const last = (kind: Kind) => rows.find((row) => row.kind === kind)?.last ?? 0n;
+    return [last(GROUP), last(WELCOME)];
+  }
+
+  async above(kind: Kind, id: bigint, maxRows: number, maxBytes: number): Promise<readonly StoredMessage[]> {
+    const parameters = { kind, above: clampId(id), maxRows: BigInt(maxRows), maxBytes: BigInt(maxBytes) };
+    return await this.#ask((read) => read.above.execute(parameters));
+  }
+
+  async heads(topics: readonly Topic[]): Promise<readonly bigint[]> {
+    const heads: bigint[] = [];
+    for (const some of chunks(topics, TOPICS_PER_STATEMENT)) {
+      const parameters = { topics: topicArray(some) };
+      const [row] = await this.#ask((read) => read.heads.execute(parameters));
+      heads.push(...idsOf(row?.packed));
+    }
+    return heads;
+  }
+
+  async ids(...[kind, topics, floors, from, to]: Parameters<Reader["ids"]>): Promise<BigInt64Array> {
+    const asked = topics.flatMap((topic, nth) => {
+      const own = floors[nth] ?? 0n;
+      const floor = own > from ? own : from;
+      return floor < to ? [{ topic, floor }] : [];
+    });
+    let lowest = to;
+    for (const { floor } of asked) if (floor < lowest) lowest = floor;
+    if (to - lowest <= ROWS_PER_LOOKUP * BigInt(asked.length)) return await this.#idsByRange(kind, asked, lowest, to);
+    const parts: BigInt64Array[] = [];
+    for (const some of chunks(asked, TOPICS_PER_STATEMENT)) {
+      const parameters = {
+        topics: topicArray(some.map(({ topic }) => topic)),
+        floors: idArray(some.map(({ floor }) => floor)),
+        to: clampId(to),
+      };
+      const [row] = await this.#ask((read) => read.idsByTopic.execute(parameters));
+      parts.push(idsOf(row?.packed));
+    }
+    return concatenate(parts).sort();
+  }
+
+  async byIds(kind: Kind, ids: BigInt64Array, maxBytes: number): Promise<readonly StoredMessage[]> {
+    if (ids.length === 0) return [];
+    const parameters = { kind, ids: idArray(ids), maxBytes: BigInt(maxBytes) };
+    return await this.#ask((read) => read.byIds.execute(parameters));
+  }
+
+  async ofTopic(
+    topic: Topic,
+    direction: Direction,
+    cursor: bigint | undefined,
+    limit: number,
+  ): Promise<readonly StoredMessage[]> {
+    switch (direction) {
+      case "ascending":
+        return await this.#ask((read) =>
+          read.ascending.execute({ topic: topicBytes(topic), above: clampId(cursor ?? 0n), limit }),
+        );
+      case "descending": {
+        const to = cursor === undefined ? MAX_CURSOR : clampId(cursor - 1n);
+        return await this.#ask((read) => read.descending.execute({ topic: topicBytes(topic), to, limit }));
+      }
+      default:
+        return direction satisfies never;
+    }
+  }
+
+  async newest(topics: readonly Topic[]): Promise<readonly (StoredMessage | undefined)[]> {
+    const newest = new Array<StoredMessage | undefined>(topics.length).fill(undefined);
+    let before = 0;
+    for (const some of chunks(topics, TOPICS_PER_STATEMENT)) {
+      const parameters = { topics: topicArray(some) };
+      const rows = await this.#ask((read) => read.newest.execute(parameters));
+      for (const { nth, ...message } of rows) newest[before + nth - 1] = message;
+      before += some.length;
+    }
+    return newest;
+  }
+
+  async #idsByRange(
+    kind: Kind,
+    asked: readonly { readonly topic: Topic; readonly floor: bigint }[],
+    above: bigint,
+    to: bigint,
+  ): Promise<BigInt64Array> {
+    if (above >= to) return new BigInt64Array(0);
+    const floors = new Map(asked.map(({ topic, floor }) => [topic, floor]));
+    const rows = await this.#ask((read) => read.idsByRange.execute({ kind, above, to: clampId(to) }));
+    const wanted = rows.filter(({ id, topic }) => {
+      const floor = floors.get(topic);
+      return floor !== undefined && id > floor;
+    });
+    return BigInt64Array.from(wanted, ({ id }) => id);
+  }
+
+  #ask<T>(question: (read: ReadStatements) => Promise<T>): Promise<T> {
+    const { pool, retry } = this.#host;
+    return retrying(retry, "the store could not be read", () => pool.run(question));
+  }
+}

@@ -1,0 +1,136 @@
+/** A bounded pool of connections that cannot be held up for ever by a database that stopped answering. */
+
+import { SQL } from "bun";
+import { type BunSQLDatabase, drizzle } from "drizzle-orm/bun-sql";
+import type { Clock } from "../base/clock";
+import { StoreError } from "./error";
+import { AnswerOverdue, diagnose } from "./sql-errors";
+import { bunSqlOptions, type DatabaseTarget } from "./target";
+
+export interface SqlPoolOptions {
+  readonly target: DatabaseTarget;
+  readonly clock: Clock;
+  /** How the sessions are named in `pg_stat_activity`. */
+  readonly applicationName: string;
+  /** Most connections at once. They are opened when needed, and kept. */
+  readonly connections: number;
+  /** Most calls of `run` that may wait for a connection. */
+  readonly maxWaiting: number;
+  /** How long one attempt to connect may take, in milliseconds. */
+  readonly connectMs: number;
+  /**
+   * How long the work of one `run` may take, connecting included, in milliseconds. Then its connection is given
+   * up, for one that is open but dead shows itself in no other way.
+   */
+  readonly answerMs: number;
+  /** Settings of every session. Empty behind a transaction pooler that refuses them. */
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+/** One connection with its prepared statements. */
+interface Lane<Statements> {
+  readonly sql: SQL;
+  readonly statements: Statements;
+}
+
+interface Waiter<Statements> {
+  readonly resolve: (lane: Lane<Statements>) => void;
+  readonly reject: (error: StoreError) => void;
+}
+
+/**
+ * Hands out connections one at a time, in the order asked for.
+ *
+ * The driver's own pool is used with one connection each, because it would send a statement behind another one
+ * on the same connection: a slow scan would hold up whatever came after it.
+ */
+export class SqlPool<Statements> implements AsyncDisposable {
+  readonly #options: SqlPoolOptions;
+  readonly #prepare: (database: BunSQLDatabase) => Statements;
+  readonly #lanes = new Set<Lane<Statements>>();
+  readonly #idle: Lane<Statements>[] = [];
+  readonly #waiting: Waiter<Statements>[] = [];
+  #closed = false;
+
+  /** @param prepare makes the statements of a new connection; the server prepares each when it is first used. */
+  constructor(options: SqlPoolOptions, prepare: (database: BunSQLDatabase) => Statements) {
+    this.#options = options;
+    this.#prepare = prepare;
+  }
+
+  /**
+   * Does `work` with a connection of its own.
+   * @throws whatever `work` throws (the driver's errors, parameters included); AnswerOverdue when it takes too
+   *   long; StoreError `full` when too many wait for a connection, `unreachable` when the pool is closed.
+   */
+  async run<T>(work: (statements: Statements) => Promise<T>): Promise<T> {
+    const lane = await this.#acquire();
+    try {
+      return await this.#inTime(lane, work(lane.statements));
+    } catch (error) {
+      if (diagnose(error).remedy === "reconnect") this.#discard(lane);
+      throw error;
+    } finally {
+      this.#release(lane);
+    }
+  }
+
+  /** Fails what waits, lets what runs finish for up to a second, then closes all connections. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    for (const waiter of this.#waiting.splice(0)) waiter.reject(closedError());
+    await Promise.all([...this.#lanes].map((lane) => lane.sql.close({ timeout: 1 })));
+    this.#lanes.clear();
+  }
+
+  #acquire(): Promise<Lane<Statements>> {
+    if (this.#closed) return Promise.reject(closedError());
+    const idle = this.#idle.pop();
+    if (idle !== undefined) return Promise.resolve(idle);
+    if (this.#lanes.size < this.#options.connections) return Promise.resolve(this.#open());
+    const { maxWaiting } = this.#options;
+    if (this.#waiting.length >= maxWaiting) {
+      return Promise.reject(
+        new StoreError("full", `the database is busy: ${maxWaiting} questions wait already, which is the most allowed`),
+      );
+    }
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  }
+
+  #open(): Lane<Statements> {
+    const { target, applicationName, connectMs, settings } = this.#options;
+    const sql = new SQL(bunSqlOptions(target, { connections: 1, applicationName, connectMs, settings }));
+    const lane = { sql, statements: this.#prepare(drizzle(sql)) };
+    this.#lanes.add(lane);
+    return lane;
+  }
+
+  #release(lane: Lane<Statements>): void {
+    if (this.#closed) return;
+    const next = this.#lanes.has(lane) ? lane : undefined;
+    const waiter = this.#waiting.shift();
+    if (waiter !== undefined) waiter.resolve(next ?? this.#open());
+    else if (next !== undefined) this.#idle.push(next);
+  }
+
+  #discard(lane: Lane<Statements>): void {
+    if (!this.#lanes.delete(lane)) return;
+    // Nothing is to be waited for: whatever still runs on it has failed already.
+    lane.sql.close({ timeout: 0 }).catch(() => {});
+  }
+
+  #inTime<T>(lane: Lane<Statements>, work: Promise<T>): Promise<T> {
+    const { clock, answerMs } = this.#options;
+    return new Promise((resolve, reject) => {
+      const timer = clock.after(answerMs, () => {
+        this.#discard(lane);
+        reject(new AnswerOverdue(answerMs));
+      });
+      work.then(resolve, reject).finally(() => timer[Symbol.dispose]());
+    });
+  }
+}
+
+function closedError(): StoreError {
+  return new StoreError("unreachable", "the store is closed");
+}
