@@ -9,6 +9,7 @@ export const LIVE: Lane = 0n;
 
 /** What the server says on a stream, before it is encoded. */
 export type Frame =
+  /** The first frame (R-1). `keepaliveMs`: the cadence of Pings; 0 on a stream that has none. */
   | { readonly kind: "started"; readonly keepaliveMs: number }
   /** At least one message, of one lane only (I6), ascending per kind (R-16, R-17). */
   | { readonly kind: "messages"; readonly lane: Lane; readonly messages: readonly Message[] }

@@ -1,6 +1,6 @@
 /** What one stream may ask for. Generous on purpose: a well-behaved client never meets one. */
 export interface StreamLimits {
-  /** Topics subscribed at once. */
+  /** Topics subscribed, or being replayed for history only, at once. */
   readonly topics: number;
   /** Adds in one Mutate, counted before duplicates coalesce. */
   readonly addsPerMutate: number;
