@@ -47,9 +47,8 @@ export function statusOfClose(close: Close): Status {
   return { code: STATUS[close.reason].code, message: close.detail };
 }
 
-/** The error with which a stream ends, `undefined` if it ends well. */
-export function errorOfClose(close: Close): ConnectError | undefined {
-  const { code, message } = statusOfClose(close);
+/** A status as an error; `undefined` if it is {@link OK}. */
+export function errorOfStatus({ code, message }: Status): ConnectError | undefined {
   return code === OK ? undefined : new ConnectError(message, code);
 }
 

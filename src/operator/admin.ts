@@ -1,0 +1,99 @@
+/**
+ * The admin port: is the node alive, is it ready, what has it counted. For whoever runs the node, not for the
+ * public.
+ */
+
+import type { Metrics } from "../base/metrics";
+
+/** What a node needs before it is ready. */
+export interface Readiness {
+  /** The database has the schema of this program. */
+  readonly migrated: boolean;
+  /** The store was read once, and can be read. */
+  readonly lookedOnce: boolean;
+  /** `polling`: by configuration, which is fine. `deaf`: notifications are wanted and do not come. */
+  readonly notifications: "listening" | "polling" | "deaf";
+}
+
+export interface AdminOptions {
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+  /** Asked for each /readyz; `undefined` while the node is still being put together. */
+  readonly readiness: () => Readiness | undefined;
+  readonly metrics: Metrics;
+}
+
+/** An admin port that is listened on. */
+export interface AdminServer extends AsyncDisposable {
+  readonly address: { readonly host: string; readonly port: number };
+}
+
+/**
+ * Listens on the admin port: /livez, /readyz, /metrics.
+ * @throws Error that says what to do when the address cannot be listened on.
+ */
+export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
+  const { host } = options;
+  const server = listen(options);
+  return {
+    address: { host, port: server.port ?? options.port },
+    [Symbol.asyncDispose]: () => server.stop(true),
+  };
+}
+
+/** What is still missing, in words; empty if the node is ready. */
+export function missing(readiness: Readiness | undefined): readonly string[] {
+  if (readiness === undefined) return ["the node is starting"];
+  const words: string[] = [];
+  if (!readiness.migrated) words.push("the database is not migrated");
+  if (!readiness.lookedOnce) words.push("the store has not been looked at");
+  if (readiness.notifications === "deaf") words.push("notifications of the database do not arrive");
+  return words;
+}
+
+function listen(options: AdminOptions) {
+  const { host, port } = options;
+  try {
+    return Bun.serve({
+      hostname: host,
+      port,
+      fetch: (request) => answer(request, options),
+      error: () => text(500, "internal error"),
+    });
+  } catch (error) {
+    const taken = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
+    const why = taken ? "another program has it; stop that one, or set TIDELINE_ADMIN_LISTEN" : `${error}`;
+    throw new Error(`the admin port ${host}:${port} cannot be listened on: ${why}`, { cause: error });
+  }
+}
+
+async function answer(request: Request, { readiness, metrics }: AdminOptions): Promise<Response> {
+  const { pathname } = new URL(request.url);
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    return text(405, `${pathname} is read by GET, not ${request.method}`, { allow: "GET, HEAD" });
+  }
+  switch (pathname) {
+    case "/livez":
+      return text(200, "alive");
+    case "/readyz":
+      return ready(readiness());
+    case "/metrics":
+      return new Response(await metrics.render(), { headers: { "content-type": metrics.contentType, ...NO_STORE } });
+    default:
+      return text(404, "there is /livez, /readyz and /metrics");
+  }
+}
+
+function ready(readiness: Readiness | undefined): Response {
+  const lacks = missing(readiness);
+  const body = { ready: lacks.length === 0, missing: lacks, ...readiness };
+  return Response.json(body, { status: body.ready ? 200 : 503, headers: NO_STORE });
+}
+
+const NO_STORE = { "cache-control": "no-store" };
+
+function text(status: number, words: string, headers: Readonly<Record<string, string>> = {}): Response {
+  const type = "text/plain; charset=utf-8";
+  return new Response(`${words}\n`, { status, headers: { "content-type": type, ...NO_STORE, ...headers } });
+}

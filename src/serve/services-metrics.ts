@@ -1,0 +1,90 @@
+import type { Metrics } from "../base/metrics";
+import type { SessionAccount } from "../core/session/account";
+import type { StreamMetrics, StreamOutcome, StreamRegistry } from "./runner-host";
+
+/** What is added up over streams. */
+const SUMMED = [
+  "mutates",
+  "wavesBegun",
+  "liveMessages",
+  "waveMessages",
+  "healedMessages",
+  "frames",
+  "entryBytes",
+  "pings",
+  "pongs",
+] as const satisfies readonly (keyof SessionAccount)[];
+
+type Sums = Record<(typeof SUMMED)[number], number>;
+
+/**
+ * What the streams of a process have done, for its metrics. A stream keeps its own account, so that a frame
+ * costs nothing here: accounts are added up when somebody asks, and once more when a stream ends.
+ */
+export class StreamCounts implements StreamMetrics {
+  readonly #metrics: Metrics;
+  readonly #ended = noSums();
+
+  constructor(metrics: Metrics) {
+    this.#metrics = metrics;
+  }
+
+  /** Shows the streams of a registry beside those that have ended. To be called once. */
+  watch(streams: StreamRegistry): void {
+    this.#metrics.beforeRead(() => this.#update(streams));
+  }
+
+  streamOpened(): void {
+    this.#metrics.serve.streamsOpen.add(1);
+  }
+
+  streamEnded(_rpc: string, outcome: StreamOutcome, account: SessionAccount): void {
+    const { serve } = this.#metrics;
+    serve.streamsOpen.add(-1);
+    serve.streamsEnded.add(outcome);
+    if (outcome === "noPong") serve.reaped.add();
+    addTo(this.#ended, account);
+  }
+
+  requestIgnored(): void {
+    this.#metrics.serve.unknownRequests.add();
+  }
+
+  #update(streams: StreamRegistry): void {
+    const sums = { ...this.#ended };
+    let lagOffsets = 0;
+    for (const [, { account }] of streams.entries()) {
+      addTo(sums, account);
+      lagOffsets = Math.max(lagOffsets, account.lagOffsets);
+    }
+    const { serve } = this.#metrics;
+    serve.mutates.to(sums.mutates);
+    serve.waves.to(sums.wavesBegun);
+    serve.frames.to(sums.frames);
+    serve.entryBytes.to(sums.entryBytes);
+    serve.messages.to("live", sums.liveMessages);
+    serve.messages.to("wave", sums.waveMessages);
+    serve.messages.to("healed", sums.healedMessages);
+    serve.pings.to(sums.pings);
+    serve.pongs.to(sums.pongs);
+    serve.lagOffsets.set(lagOffsets);
+  }
+}
+
+function noSums(): Sums {
+  return {
+    mutates: 0,
+    wavesBegun: 0,
+    liveMessages: 0,
+    waveMessages: 0,
+    healedMessages: 0,
+    frames: 0,
+    entryBytes: 0,
+    pings: 0,
+    pongs: 0,
+  };
+}
+
+function addTo(sums: Sums, account: SessionAccount): void {
+  for (const name of SUMMED) sums[name] += account[name];
+}
