@@ -10,11 +10,12 @@ export class ModelTail implements TailView {
   readonly #messages = new Map<Offset, Message>();
   readonly #capacity: number;
   #head: Offset = 0;
-  #headIds: PerKind<bigint> = [0n, 0n];
+  #headIds: PerKind<bigint>;
 
-  /** `capacity`: messages held, at least 1. */
-  constructor(capacity: number) {
+  /** `capacity`: messages held, at least 1. `headIds`: what its process had seen before it began. */
+  constructor(capacity: number, headIds: PerKind<bigint> = [0n, 0n]) {
     this.#capacity = capacity;
+    this.#headIds = headIds;
   }
 
   get head(): Offset {
