@@ -1,0 +1,65 @@
+import { once } from "node:events";
+import { createServer, connect as dial, type Server, type Socket } from "node:net";
+
+/** A relay before a node that can stop passing bytes, as a network does that has lost its way: nobody is told. */
+export class FreezingRelay implements AsyncDisposable {
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  #connections = 0;
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
+
+  static async before(port: number): Promise<FreezingRelay> {
+    const server = createServer();
+    const relay = new FreezingRelay(server);
+    server.on("connection", (near) => relay.#join(near, port));
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    return relay;
+  }
+
+  get address(): string {
+    const address = this.#server.address();
+    if (address === null || typeof address === "string") throw new Error("the relay does not listen");
+    return `http://127.0.0.1:${address.port}`;
+  }
+
+  /** Connections made so far. */
+  get connections(): number {
+    return this.#connections;
+  }
+
+  /** From here on nothing passes on the connections there are; new ones are fine. */
+  freeze(): void {
+    for (const socket of this.#sockets) {
+      socket.removeAllListeners("data");
+      socket.pause();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    this.#server.close();
+    await once(this.#server, "close");
+  }
+
+  #join(near: Socket, port: number): void {
+    this.#connections++;
+    const far = dial(port, "127.0.0.1");
+    const ends = [
+      [near, far],
+      [far, near],
+    ] as const;
+    for (const [from, to] of ends) {
+      this.#sockets.add(from);
+      from.on("data", (bytes) => to.write(bytes));
+      from.on("error", () => to.destroy());
+      from.on("close", () => {
+        this.#sockets.delete(from);
+        to.destroy();
+      });
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { systemClock } from "../../src/base/clock";
+import { silentLogger } from "../../src/base/log";
+import { createMetrics } from "../../src/base/metrics";
+import { DEFAULT_LIMITS } from "../../src/core/limits";
+import { createFeed, type RunningFeed } from "../../src/feed/feed";
+import { startH2 } from "../../src/serve/h2";
+import { SUBSCRIBE } from "../../src/serve/h2-rpcs";
+import { createStreamHost, noStreamMetrics } from "../../src/serve/runner-host";
+import { registerServices, SERVED_PATHS } from "../../src/serve/services";
+import { encodeEntry } from "../../src/wire/entry";
+import { MemoryStore } from "../support/memory-store";
+
+export interface NodeInMemory extends AsyncDisposable {
+  /** Base URL of its gRPC port. */
+  readonly address: string;
+  readonly port: number;
+  readonly feed: RunningFeed;
+  /** How many streams are open. */
+  readonly streams: () => number;
+  /** Cuts all connections, as a crash would. */
+  readonly cut: () => void;
+}
+
+/** Everything that a node is but its database: real sockets, real sessions, messages in memory. */
+export async function startNodeInMemory(options: { keepaliveMs?: number; port?: number; store?: MemoryStore } = {}) {
+  const store = options.store ?? new MemoryStore(systemClock);
+  const reader = store.reader();
+  const feed = createFeed({
+    reader,
+    openAppender: (onCommitted) => store.appender(onCommitted),
+    encode: encodeEntry,
+    clock: systemClock,
+    log: silentLogger,
+  });
+  await feed.start();
+  const metrics = createMetrics();
+  const host = createStreamHost({
+    feed,
+    clock: systemClock,
+    log: silentLogger,
+    metrics: noStreamMetrics,
+    limits: DEFAULT_LIMITS,
+    keepaliveMs: options.keepaliveMs ?? 30_000,
+    stallMs: 60_000,
+  });
+  const publish = { feed, clock: systemClock, metrics: metrics.publish, maxMessageBytes: 3 * 1024 ** 2 };
+  const deps = { publish, query: { reader }, streams: host, metrics: metrics.serve, clock: systemClock };
+  const routes = connectNodeAdapter({
+    routes: (router) => registerServices(router, { ...deps, log: silentLogger }),
+  });
+  const server = await startH2({
+    hostname: "127.0.0.1",
+    port: options.port ?? 0,
+    host,
+    rpcs: [SUBSCRIBE],
+    served: SERVED_PATHS,
+    ordinary: routes,
+  });
+  const node: NodeInMemory = {
+    address: `http://${server.address}`,
+    port: Number(server.address.split(":").at(-1)),
+    feed,
+    streams: () => host.streams.size,
+    cut: () => server.kill(),
+    [Symbol.asyncDispose]: async () => {
+      server.kill();
+      await server[Symbol.asyncDispose]();
+      await feed[Symbol.asyncDispose]();
+    },
+  };
+  return node;
+}
