@@ -62,6 +62,12 @@ async function until(stream: MessageStream, enough: (event: StreamEvent) => bool
   }
 }
 
+/** Waits for something that happens in the node, for 5 seconds at most. */
+async function eventually(condition: () => boolean): Promise<void> {
+  for (let i = 0; i < 500 && !condition(); i++) await systemClock.sleep(10);
+  expect(condition()).toBe(true);
+}
+
 function idsIn(events: readonly StreamEvent[]): readonly string[] {
   return events.flatMap((event) =>
     event.kind === "messages" ? event.messages.map(({ kind, id }) => `${kind}/${id}`) : [],
@@ -140,13 +146,12 @@ test("a node that falls silent is noticed, and the next stream does not share it
 });
 
 test("Pings are answered, so that an idle stream outlives many keepalive intervals (C-1)", async () => {
-  const { address } = await node({ keepaliveMs: 100 });
+  const { address, pings } = await node({ keepaliveMs: 100 });
   const stream = owned(openStream({ address, topics: FROM_START }));
   await until(stream, ({ kind }) => kind === "catchupComplete");
-  const next = stream.next();
-  await systemClock.sleep(650);
+  await eventually(() => pings() >= 4);
   await send(address, "still here");
-  expect(idsIn([(await next).value ?? { kind: "connecting" }])).toEqual(["0/1"]);
+  expect(idsIn([(await stream.next()).value ?? { kind: "connecting" }])).toEqual(["0/1"]);
 });
 
 test("closing lets go of the stream on the node, at once (R-47)", async () => {
@@ -155,8 +160,7 @@ test("closing lets go of the stream on the node, at once (R-47)", async () => {
   await until(stream, ({ kind }) => kind === "catchupComplete");
   expect(streams()).toBe(1);
   await stream.close();
-  for (let i = 0; i < 100 && streams() > 0; i++) await systemClock.sleep(10);
-  expect(streams()).toBe(0);
+  await eventually(() => streams() === 0);
 });
 
 test("a node that is not there is told as such, by streams, syncs and calls", async () => {

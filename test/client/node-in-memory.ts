@@ -1,13 +1,11 @@
-import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { systemClock } from "../../src/base/clock";
 import { silentLogger } from "../../src/base/log";
 import { createMetrics } from "../../src/base/metrics";
 import { DEFAULT_LIMITS } from "../../src/core/limits";
 import { createFeed, type RunningFeed } from "../../src/feed/feed";
 import { startH2 } from "../../src/serve/h2";
-import { SUBSCRIBE } from "../../src/serve/h2-rpcs";
 import { createStreamHost, noStreamMetrics } from "../../src/serve/runner-host";
-import { registerServices, SERVED_PATHS } from "../../src/serve/services";
+import { registerServices } from "../../src/serve/services";
 import { encodeEntry } from "../../src/wire/entry";
 import { MemoryStore } from "../support/memory-store";
 
@@ -18,6 +16,8 @@ export interface NodeInMemory extends AsyncDisposable {
   readonly feed: RunningFeed;
   /** How many streams are open. */
   readonly streams: () => number;
+  /** How many Pings the open streams have been sent. */
+  readonly pings: () => number;
   /** Cuts all connections, as a crash would. */
   readonly cut: () => void;
 }
@@ -46,22 +46,18 @@ export async function startNodeInMemory(options: { keepaliveMs?: number; port?: 
   });
   const publish = { feed, clock: systemClock, metrics: metrics.publish, maxMessageBytes: 3 * 1024 ** 2 };
   const deps = { publish, query: { reader }, streams: host, metrics: metrics.serve, clock: systemClock };
-  const routes = connectNodeAdapter({
-    routes: (router) => registerServices(router, { ...deps, log: silentLogger }),
-  });
   const server = await startH2({
-    hostname: "127.0.0.1",
+    host: "127.0.0.1",
     port: options.port ?? 0,
-    host,
-    rpcs: [SUBSCRIBE],
-    served: SERVED_PATHS,
-    ordinary: routes,
+    streams: host,
+    services: (router) => registerServices(router, { ...deps, log: silentLogger }),
   });
   const node: NodeInMemory = {
-    address: `http://${server.address}`,
-    port: Number(server.address.split(":").at(-1)),
+    address: `http://127.0.0.1:${server.address.port}`,
+    port: server.address.port,
     feed,
     streams: () => host.streams.size,
+    pings: () => [...host.streams.entries()].reduce((sum, [, { account }]) => sum + account.pings, 0),
     cut: () => server.kill(),
     [Symbol.asyncDispose]: async () => {
       server.kill();
