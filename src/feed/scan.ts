@@ -4,6 +4,7 @@ import type { Kind, Topic } from "../core/topic";
 import type { HeadIndex } from "./head-index";
 import type { HeadQuestions } from "./head-questions";
 import { higher, lower } from "./ids";
+import { PAGE_ROWS, Pace } from "./pace";
 import type { IdWindow, PageBounds, ScanReads, Wanted } from "./scan-reads";
 import type { Asker } from "./shared-reads";
 
@@ -35,45 +36,28 @@ type Source =
   | { readonly kind: "window"; readonly window: IdWindow; readonly limit: bigint; next: number };
 
 /** Topics whose head is asked for at a time. */
-const HEADS_AT_ONCE = 1_000;
-/** Ids in the first window for ids: small, so that the first page comes soon. Each next one is wider. */
-const FIRST_WINDOW = 4_096;
-const WINDOW_GROWTH = 8;
-/** The widest window, and how wide it may become where next to nothing (one id in 64) is wanted. */
-const WIDEST_WINDOW = 262_144;
-const WIDEST_SPARSE_WINDOW = 4_194_304;
-const SPARSE = 64;
-/** Messages of the first page by ids, how they grow, and of any page. */
-const FIRST_PAGE_ROWS = 128;
-const PAGE_GROWTH = 4;
-const PAGE_ROWS = 1_000;
-/** What queries cost about, in microseconds: a query for ids and its page, each topic in it, and a row that is read. */
-const IDS_QUERY_COST = 300;
-const IDS_TOPIC_COST = 2;
-const ROW_COST = 1;
-const ROW_KIB_COST = 1;
+const HEADS_AT_ONCE = 4_000;
+/** So many heads are asked for in any case: what is learnt serves the next resume, too. */
+const HEADS_ANYWAY = 1_000;
 
 /**
  * Reads what some topics of one kind have above their floors, up to a ceiling, in one ascending pass (R-17).
  *
  * It always takes the cheapest way on from where it stands: out of the tail if all that is left is there; else
- * the ids of a window and then the messages by id; or, where the topics are many and the range is short, every
- * row of the range, filtered here. A way that ends (the tail moved on, a window is read) is just decided anew.
+ * the ids of a window and then the messages by id; or, where that would cost more because the topics are many or
+ * most rows are wanted, every row, filtered here. A way that ends (the tail moved on, a window is read) is just
+ * decided anew.
  */
 export class Scan {
   readonly #parts: ScanParts;
   readonly #asker: Asker;
   readonly #kind: Kind;
   readonly #ceiling: bigint;
+  readonly #pace = new Pace();
   #wanted: readonly Wanted[];
   /** Everything wanted up to here has been read. */
   #position: bigint;
   #source: Source = { kind: "undecided" };
-  #windowIds = FIRST_WINDOW;
-  #pageRows = FIRST_PAGE_ROWS;
-  #begun = false;
-  /** Mean bytes of the messages of the last page. */
-  #rowBytes = 1_024;
   #floors: ReadonlyMap<Topic, bigint> | undefined;
 
   constructor(parts: ScanParts, scope: ScanScope, asker: Asker) {
@@ -120,18 +104,24 @@ export class Scan {
   }
 
   async #decide(): Promise<void> {
-    const { tail } = this.#parts;
-    if (this.#position >= tail.keptAbove[this.#kind]) return this.#takeTail();
+    if (this.#isInTail()) return this.#takeTail();
+    const unknown = this.#wanted.reduce((count, wanted) => (this.#isUnknown(wanted) ? count + 1 : count), 0);
+    if (unknown > HEADS_ANYWAY && this.#isRangeCheaper(unknown)) return this.#takeRange();
     await this.#askHeads();
     this.#narrow();
     if (this.done) return;
-    const keptAbove = tail.keptAbove[this.#kind];
-    if (this.#position >= keptAbove) return this.#takeTail();
-    const limit = lower(this.#ceiling, keptAbove);
-    const ids = Math.min(this.#windowIds, Number(limit - this.#position));
-    const rangeCost = ids * (ROW_COST + (ROW_KIB_COST * this.#rowBytes) / 1_024);
-    if (rangeCost <= IDS_QUERY_COST + IDS_TOPIC_COST * this.#wanted.length) this.#source = { kind: "range" };
-    else await this.#takeWindow();
+    if (this.#isInTail()) return this.#takeTail();
+    if (this.#isRangeCheaper(0)) return this.#takeRange();
+    await this.#takeWindow();
+  }
+
+  #isInTail(): boolean {
+    return this.#position >= this.#parts.tail.keptAbove[this.#kind];
+  }
+
+  #isRangeCheaper(unknown: number): boolean {
+    const limit = lower(this.#ceiling, this.#parts.tail.keptAbove[this.#kind]);
+    return this.#pace.isRangeCheaper(limit - this.#position, this.#wanted.length, unknown);
   }
 
   /**
@@ -143,9 +133,8 @@ export class Scan {
     const unknown: Wanted[] = [];
     for (const wanted of this.#wanted) {
       wanted.head ??= heads.get(wanted.topic);
-      if (wanted.head === undefined && (this.#begun || wanted.floor > 0n)) unknown.push(wanted);
+      if (this.#isUnknown(wanted)) unknown.push(wanted);
     }
-    this.#begun = true;
     for (let at = 0; at < unknown.length && !this.#asker.cancelled; at += HEADS_AT_ONCE) {
       const asked = unknown.slice(at, at + HEADS_AT_ONCE).filter((wanted) => {
         wanted.head = heads.get(wanted.topic);
@@ -158,14 +147,22 @@ export class Scan {
     }
   }
 
+  /** Whether the store would be asked for a topic's head. */
+  #isUnknown({ head, floor }: Wanted): boolean {
+    return head === undefined && (this.#pace.begun || floor > 0n);
+  }
+
   /** Drops the topics that have nothing beyond this position, and skips to where the next one begins. */
   #narrow(): void {
     const kept = this.#wanted.filter(({ head, floor }) => {
       return floor < this.#ceiling && (head === undefined || (head > floor && head > this.#position));
     });
     if (kept.length < this.#wanted.length) this.#wanted = kept;
-    const lowest = lowestFloor(kept) ?? this.#ceiling;
-    if (lowest > this.#position) this.#position = lowest;
+    this.#position = higher(this.#position, lowestFloor(kept) ?? this.#ceiling);
+  }
+
+  #takeRange(): void {
+    this.#source = { kind: "range" };
   }
 
   /** All that is left is in the tail: no query at all. */
@@ -216,10 +213,10 @@ export class Scan {
     const messages = page.messages.filter(({ id, topic }) => {
       return id <= this.#ceiling && id > (floors.get(topic) ?? this.#ceiling);
     });
+    const from = this.#position;
     this.#position = lower(read, this.#ceiling);
     this.#source = { kind: "undecided" };
-    this.#measure(page.bytes, page.messages.length);
-    this.#widen(messages.length);
+    this.#pace.readRange(page, messages.length, this.#position - from);
     return messages;
   }
 
@@ -230,7 +227,7 @@ export class Scan {
   async #takeWindow(): Promise<void> {
     const { tail, reads } = this.#parts;
     const from = this.#position;
-    const to = from + BigInt(this.#windowIds);
+    const to = from + BigInt(this.#pace.windowIds);
     const limit = lower(lower(to, this.#ceiling), tail.keptAbove[this.#kind]);
     const wanted = this.#wanted.filter(({ floor }) => floor < to);
     const window = await reads.window(this.#kind, wanted, { from, to, upTo: limit }, this.#asker);
@@ -243,32 +240,22 @@ export class Scan {
     if (first === undefined || first > limit) {
       this.#position = limit;
       this.#source = { kind: "undecided" };
-      this.#widen(window.ids.length);
+      this.#pace.readWindow(window.ids.length);
       return [];
     }
-    const bounds = this.#bounds(this.#pageRows);
+    const bounds = this.#bounds(this.#pace.pageRows);
     const page = await this.#parts.reads.part(window, source.next, bounds, this.#asker);
     const last = page.messages.at(-1)?.id;
     if (last === undefined)
       source.next += bounds.rows; // all of them have gone
     else while ((window.ids[source.next] ?? last + 1n) <= last) source.next += 1;
-    this.#pageRows = Math.min(this.#pageRows * PAGE_GROWTH, PAGE_ROWS);
-    this.#measure(page.bytes, page.messages.length);
+    this.#pace.readPart(page);
     if (last !== undefined) this.#position = lower(last, limit);
     return last === undefined || last <= limit ? page.messages : page.messages.filter(({ id }) => id <= limit);
   }
 
   #bounds(rows: number): PageBounds {
     return { rows, bytes: this.#parts.pageBytes() };
-  }
-
-  #measure(bytes: number, rows: number): void {
-    if (rows > 0) this.#rowBytes = bytes / rows;
-  }
-
-  #widen(found: number): void {
-    const widest = found * SPARSE < this.#windowIds ? WIDEST_SPARSE_WINDOW : WIDEST_WINDOW;
-    this.#windowIds = Math.min(this.#windowIds * WINDOW_GROWTH, widest);
   }
 }
 

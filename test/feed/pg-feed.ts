@@ -14,13 +14,19 @@ export interface PgFeed extends AsyncDisposable {
   readonly feed: RunningFeed;
   readonly reader: Reader;
   readonly store: Store;
+  /** Questions asked of the store so far. */
+  readonly queries: () => number;
 }
 
 /** Started. It polls until it is told that it listens. */
 export async function pgFeed(target: DatabaseTarget, options: Partial<FeedOptions> = {}): Promise<PgFeed> {
   const store = await openStore({ target, clock: systemClock, log: silentLogger, readConnections: 6 });
+  let queries = 0;
+  const reader = counted(store.reader, () => {
+    queries += 1;
+  });
   const feed = createFeed({
-    reader: store.reader,
+    reader,
     openAppender: (onCommitted) => store.appender({ onCommitted }),
     encode: encodeTest,
     clock: systemClock,
@@ -32,10 +38,29 @@ export async function pgFeed(target: DatabaseTarget, options: Partial<FeedOption
     feed,
     reader: store.reader,
     store,
+    queries: () => queries,
     [Symbol.asyncDispose]: async () => {
       await feed[Symbol.asyncDispose]();
       await store[Symbol.asyncDispose]();
     },
+  };
+}
+
+function counted(reader: Reader, count: () => void): Reader {
+  const asked = <Arguments extends readonly unknown[], Answer>(ask: (...given: Arguments) => Answer) => {
+    return (...given: Arguments): Answer => {
+      count();
+      return ask(...given);
+    };
+  };
+  return {
+    headIds: asked(() => reader.headIds()),
+    above: asked((...given) => reader.above(...given)),
+    heads: asked((...given) => reader.heads(...given)),
+    ids: asked((...given) => reader.ids(...given)),
+    byIds: asked((...given) => reader.byIds(...given)),
+    ofTopic: asked((...given) => reader.ofTopic(...given)),
+    newest: asked((...given) => reader.newest(...given)),
   };
 }
 

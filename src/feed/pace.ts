@@ -1,0 +1,83 @@
+import type { Page } from "./scan-reads";
+
+/** Ids in the first window: small, so that the first page comes soon. Each next one is wider … */
+const FIRST_WINDOW = 4_096;
+const WINDOW_GROWTH = 8;
+/** … up to this, and up to where about so many of its ids are wanted. */
+const WIDEST_WINDOW = 4_194_304;
+const WANTED_PER_WINDOW = 32_768;
+/** Messages of the first page by ids, and how they grow up to those of any page. */
+const FIRST_PAGE_ROWS = 128;
+const PAGE_GROWTH = 4;
+export const PAGE_ROWS = 1_000;
+/**
+ * What reading costs, in microseconds, about as test/feed/replay-speed.ts shows it: a row of a range, whoever it is
+ * for; or two queries, a look into the index for each topic, and each message found, first its id and then itself.
+ */
+const COST = { row: 3, rowKiB: 2, queries: 500, topic: 5, head: 6, found: 8 } as const;
+
+/** How far a scan reads next, and by which way, judged by what it has read so far. */
+export class Pace {
+  #windowIds = FIRST_WINDOW;
+  #pageRows = FIRST_PAGE_ROWS;
+  #begun = false;
+  /** Mean bytes of the messages of the last page. */
+  #rowBytes = 1_024;
+  /** Which part of the ids read last was wanted. */
+  #density = 0;
+
+  /** Ids of the next window. */
+  get windowIds(): number {
+    return this.#windowIds;
+  }
+
+  /** Messages of the next page by ids, at most. */
+  get pageRows(): number {
+    return this.#pageRows;
+  }
+
+  /** Whether anything has been read. */
+  get begun(): boolean {
+    return this.#begun;
+  }
+
+  /**
+   * Whether it costs less to read all rows of a window than to find those of some topics, after asking for the
+   * heads of the `unknown` ones among them.
+   * @param ids what is left to read; a window is not wider.
+   */
+  isRangeCheaper(ids: bigint, topics: number, unknown: number): boolean {
+    const rows = Math.min(this.#windowIds, Number(ids));
+    const rowCost = COST.row + (COST.rowKiB * this.#rowBytes) / 1_024;
+    const findCost = COST.queries + COST.topic * topics + COST.head * unknown;
+    return rows * rowCost <= findCost + COST.found * this.#density * rows;
+  }
+
+  /** A page was read by ids: the next one holds more. */
+  readPart(page: Page): void {
+    this.#measure(page);
+    this.#pageRows = Math.min(this.#pageRows * PAGE_GROWTH, PAGE_ROWS);
+  }
+
+  /** A page of a range of `ids` was read, of which `wanted` messages were wanted. */
+  readRange(page: Page, wanted: number, ids: bigint): void {
+    this.#measure(page);
+    this.#widen(wanted, Number(ids));
+  }
+
+  /** A window is read, and `wanted` ids were in it. */
+  readWindow(wanted: number): void {
+    this.#widen(wanted, this.#windowIds);
+  }
+
+  #measure({ messages, bytes }: Page): void {
+    if (messages.length > 0) this.#rowBytes = bytes / messages.length;
+  }
+
+  #widen(wanted: number, ids: number): void {
+    this.#begun = true;
+    this.#density = wanted / Math.max(1, ids);
+    const fitting = Math.max(FIRST_WINDOW, Math.floor(WANTED_PER_WINDOW / this.#density));
+    this.#windowIds = Math.min(this.#windowIds * WINDOW_GROWTH, fitting, WIDEST_WINDOW);
+  }
+}
