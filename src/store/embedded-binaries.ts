@@ -1,6 +1,6 @@
 /** Where the Postgres of the embedded database comes from, and how its libraries are found. */
 
-import { existsSync, mkdirSync, readFileSync, readlinkSync, symlinkSync, unlinkSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, readlinkSync, symlinkSync, unlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { StoreError } from "./error";
 
@@ -46,7 +46,9 @@ export function readBinaries(root: string): PostgresBinaries {
 export function libraryPath(binaries: PostgresBinaries, directory: string): string {
   const lib = join(binaries.root, "lib");
   if (binaries.links.length === 0) return lib;
-  mkdirSync(directory, { recursive: true, mode: 0o755 });
+  mkdirSync(directory, { recursive: true });
+  // Whatever the umask: the server's user must be let in.
+  chmodSync(directory, 0o755);
   for (const link of binaries.links) {
     makeLink(join(lib, link.file), join(directory, link.name));
   }

@@ -8,43 +8,53 @@ import { StoreError } from "./error";
 export type ServerOwner =
   /** The user that runs the node. */
   | { readonly kind: "self" }
-  /** The node is root: `nobody`, because Postgres refuses root. */
+  /** The node is root, which Postgres refuses to be. */
   | {
-      readonly kind: "nobody";
+      readonly kind: "other";
       readonly uid: number;
       readonly gid: number;
       /**
-       * Whether some directory on the way is closed to `nobody` (as /root is). The server then keeps the one
-       * capability of root that lets it pass.
+       * Whether some directory on the way is closed to that user (as /root is to most). The server then keeps the
+       * one capability of root that lets it pass.
        */
       readonly enclosed: boolean;
     };
+
+interface Ids {
+  readonly uid: number;
+  readonly gid: number;
+}
 
 /** `nobody` of today's Linux distributions. initdb insists on a user that /etc/passwd knows. */
 const NOBODY = 65_534;
 
 /**
- * Decides as whom the server runs.
- * @param paths all that the server must reach: its data, its binaries.
- * @throws StoreError `incompatible` when root is asked to hide files from the very user that needs them, and
- *   the tool that could help is missing.
+ * Decides as whom the server runs: as ourselves or, if we are root, as the one whose cluster it is; `nobody` gets
+ * a new one.
+ * @param cluster the cluster's directory, which need not exist.
+ * @param program a file of the server's binaries.
+ * @throws StoreError `incompatible` when root asks for a place that the server's user may not enter, and the tool
+ *   that could help is missing.
  */
-export function chooseOwner(paths: readonly string[]): ServerOwner {
+export function chooseOwner(cluster: string, program: string): ServerOwner {
   if (process.getuid?.() !== 0) return { kind: "self" };
-  const closed = paths.map(closedAncestor).find((path) => path !== undefined);
+  const found = statSync(cluster, { throwIfNoEntry: false });
+  const ids =
+    found === undefined || found.uid === 0 ? { uid: NOBODY, gid: NOBODY } : { uid: found.uid, gid: found.gid };
+  const closed = [cluster, program].map((path) => closedAncestor(path, ids)).find((path) => path !== undefined);
   if (closed !== undefined && Bun.which("setpriv") === null) {
     throw new StoreError(
       "incompatible",
-      `Postgres does not run as root, and the user nobody may not enter ${closed}; run as an ordinary user, choose another data directory, or install setpriv (util-linux)`,
+      `Postgres does not run as root, and user ${ids.uid}, as whom it would, may not enter ${closed}; run as an ordinary user, choose another data directory, or install setpriv (util-linux)`,
     );
   }
-  return { kind: "nobody", uid: NOBODY, gid: NOBODY, enclosed: closed !== undefined };
+  return { kind: "other", ...ids, enclosed: closed !== undefined };
 }
 
 /** Makes a directory that only the server (and root) may enter. */
 export function makeServerDirectory(path: string, owner: ServerOwner): void {
   mkdirSync(path, { recursive: true, mode: 0o700 });
-  if (owner.kind === "nobody") chownSync(path, owner.uid, owner.gid);
+  if (owner.kind === "other") chownSync(path, owner.uid, owner.gid);
 }
 
 /** A command line, and options of `Bun.spawn`, that run `command` as the owner. */
@@ -57,6 +67,8 @@ export function asOwner(
   const capability = "-all,+dac_override";
   const drop = [
     "setpriv",
+    // Without it access(2), by which Postgres looks for its own programs, takes no notice of the capability.
+    "--securebits=+no_setuid_fixup",
     `--reuid=${owner.uid}`,
     `--regid=${owner.gid}`,
     "--clear-groups",
@@ -67,11 +79,16 @@ export function asOwner(
   return { command: [...drop, ...command], ids: {} };
 }
 
-/** The first directory above a path that others may not enter. Access lists beyond the mode are not looked at. */
-function closedAncestor(path: string): string | undefined {
+/** The first directory above a path that a user may not enter. Access lists beyond the mode are not looked at. */
+function closedAncestor(path: string, ids: Ids): string | undefined {
   for (let directory = dirname(resolve(path)); ; directory = dirname(directory)) {
     const found = statSync(directory, { throwIfNoEntry: false });
-    if (found !== undefined && (found.mode & 0o001) === 0) return directory;
+    if (found !== undefined && (found.mode & enterBit(found, ids)) === 0) return directory;
     if (directory === dirname(directory)) return undefined;
   }
+}
+
+function enterBit(found: Ids, ids: Ids): number {
+  if (found.uid === ids.uid) return 0o100;
+  return found.gid === ids.gid ? 0o010 : 0o001;
 }

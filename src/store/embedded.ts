@@ -18,6 +18,7 @@ import { tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import type { Clock } from "../base/clock";
 import type { Logger } from "../base/log";
+import { removeOtherBinaries } from "./embedded-archive";
 import { libraryPath, POSTGRES_MAJOR, type PostgresBinaries } from "./embedded-binaries";
 import { clearLeftover, clusterName } from "./embedded-leftover";
 import { lockDirectory } from "./embedded-lock";
@@ -68,6 +69,16 @@ const WELL_MS = 10_000;
  *   `incompatible` when the directory holds another major version.
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedDatabase> {
+  try {
+    return await startInDirectory(options);
+  } catch (error) {
+    if (error instanceof StoreError) throw error;
+    const detail = error instanceof Error ? error.message : "unknown error";
+    throw new StoreError("refused", `the data directory ${options.dataDir} cannot be used: ${detail}`, error);
+  }
+}
+
+async function startInDirectory(options: EmbeddedOptions): Promise<EmbeddedDatabase> {
   mkdirSync(options.dataDir, { recursive: true });
   const dataDir = realpathSync(options.dataDir);
   await using undo = new AsyncDisposableStack();
@@ -97,7 +108,7 @@ class Embedded {
 
   constructor({ binaries, clock, log }: EmbeddedOptions, dataDir: string) {
     const cluster = join(dataDir, "postgres");
-    const owner = chooseOwner([cluster, join(binaries.root, "bin/postgres")]);
+    const owner = chooseOwner(cluster, join(binaries.root, "bin/postgres"));
     const libraries = libraryPath(binaries, join(dataDir, "lib"));
     this.#host = { binaries, libraryPath: libraries, owner, cluster, clock, log };
     this.#socketDirectory = chooseSocketDirectory(dataDir);
@@ -124,6 +135,7 @@ class Embedded {
     const fresh = !existsSync(cluster);
     if (fresh) await makeCluster(this.#host);
     checkVersion(cluster);
+    removeOtherBinaries(this.#host.binaries);
     this.#server = await this.#startServer();
     this.#keeping = this.#keep(this.#server);
     log.info("embedded database ready", { pid: this.pid, fresh, ms: Math.round(clock.now() - startedAt) });

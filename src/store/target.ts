@@ -77,7 +77,7 @@ export function describeTarget(target: DatabaseTarget): string {
 export function targetUrl(target: DatabaseTarget): string {
   const { address } = target;
   const password = target.password === "" ? "" : `:${encodeURIComponent(target.password)}`;
-  const host = address.kind === "tcp" ? `${address.host}:${address.port}` : "";
+  const host = address.kind === "tcp" ? `${urlHost(address.host)}:${address.port}` : "";
   const query = new URLSearchParams();
   if (address.kind === "socket") {
     query.set("host", address.directory);
@@ -86,6 +86,11 @@ export function targetUrl(target: DatabaseTarget): string {
   query.set("sslmode", target.tls);
   if (target.rootCertificate !== undefined) query.set("sslrootcert", target.rootCertificate);
   return `postgres://${encodeURIComponent(target.user)}${password}@${host}/${encodeURIComponent(target.database)}?${query}`;
+}
+
+/** An IPv6 address stands in brackets in a URL. */
+function urlHost(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
 }
 
 /**

@@ -190,6 +190,14 @@ describe("the embedded database", () => {
     expect(existsSync(join(directory, "postgres.new-1"))).toBe(false);
   });
 
+  test("says so when its directory cannot be one", async () => {
+    const file = join(parent, "a-file");
+    writeFileSync(file, "");
+    const error = await storeErrorOf(start(join(file, "data")));
+    expect(error.fault).toBe("refused");
+    expect(error.message).toContain("cannot be used: ");
+  });
+
   test("refuses a directory of another major version, in words", async () => {
     const version = join(dataDir, "postgres/PG_VERSION");
     const right = readFileSync(version, "utf8");

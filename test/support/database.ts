@@ -76,8 +76,8 @@ async function startTestServer(): Promise<TestServer> {
   const directory = mkdtempSync(join(parent, "tideline-test-"));
   removeAfterwards(directory);
   const binaries = locateBinaries();
-  const owner = chooseOwner([binaries.root, join(directory, "cluster/x")]);
   const cluster = join(directory, "cluster");
+  const owner = chooseOwner(cluster, join(binaries.root, "bin/postgres"));
   makeServerDirectory(directory, owner);
   makeServerDirectory(cluster, owner);
   const host: ServerHost = {
