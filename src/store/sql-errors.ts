@@ -79,7 +79,10 @@ const TELLABLE = new Set(["08", "25", "26", "28", "3D", "3F", "40", "42", "53", 
 
 /** Codes of Bun.sql, postgres.js and the socket for a connection that failed or was lost. */
 const LOST =
-  /CONNECT|CLOSED|TIMEOUT|^E(PIPE|NOENT|NOTFOUND|HOSTUNREACH|NETUNREACH|AI_AGAIN)|UNEXPECTED_MESSAGE|COMMIT_ROLLED_BACK/;
+  /CONN|CLOSED|TIMEOUT|^E(PIPE|NOENT|NOTFOUND|HOSTUNREACH|NETUNREACH|AI_AGAIN)|UNEXPECTED_MESSAGE|COMMIT_ROLLED_BACK/;
+
+/** A SQLSTATE has a digit; EPIPE has none. */
+const SQL_STATE = /^(?=.*[0-9])[0-9A-Z]{5}$/;
 
 /** What an error means. Whatever is not recognised is `refused`: it is not worth a repetition. */
 export function diagnose(error: unknown): Diagnosis {
@@ -138,9 +141,7 @@ function sourceOf(error: unknown): unknown {
 
 /** Bun.sql has the SQLSTATE in `errno`, postgres.js in `code`. */
 function sqlStateOf(source: unknown): string | undefined {
-  return [text(source, "errno"), text(source, "code")].find(
-    (value) => value !== undefined && /^[0-9A-Z]{5}$/.test(value),
-  );
+  return [text(source, "errno"), text(source, "code")].find((value) => value !== undefined && SQL_STATE.test(value));
 }
 
 /** A property of an error, if it is a string. */

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DatabaseTarget } from "../../src/store/target";
 
-export interface Proxy extends AsyncDisposable {
+export interface BadNetwork extends AsyncDisposable {
   readonly target: DatabaseTarget;
   /** Connections that are open now. */
   readonly open: number;
@@ -33,7 +33,7 @@ export interface Fault {
 }
 
 /** Listens on a socket of its own and forwards to the server of `target`. */
-export async function startProxy(target: DatabaseTarget): Promise<Proxy> {
+export async function startProxy(target: DatabaseTarget): Promise<BadNetwork> {
   if (target.address.kind !== "socket") throw new Error("the proxy forwards unix sockets only");
   const { directory: behind, port } = target.address;
   const directory = mkdtempSync(join(tmpdir(), "tideline-proxy-"));

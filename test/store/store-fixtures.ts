@@ -35,6 +35,11 @@ export function upTo(count: number): readonly number[] {
   return Array.from({ length: count }, (_, nth) => nth + 1);
 }
 
+/** The order of ids. */
+export function ascending(a: bigint, b: bigint): number {
+  return Number(a - b);
+}
+
 /** The text of a body. */
 export function textOf(body: Uint8Array): string {
   return Buffer.from(body).toString();
