@@ -1,8 +1,10 @@
 import type { IncomingHttpHeaders } from "node:http2";
+import type { UniversalHandlerFn } from "@connectrpc/connect/protocol";
 import { isConnectProtobuf } from "./connect-stream";
 import { isGrpc, isGrpcProtobuf } from "./grpc";
 import { connectProtocol, grpcProtocol, type StreamProtocol } from "./h2-protocol";
 import type { StreamRpc } from "./h2-rpc";
+import { unimplementedMessage } from "./services";
 
 /** A streaming RPC with protobuf messages: served without anything in between. */
 export interface StreamRoute {
@@ -15,17 +17,23 @@ export interface StreamRoute {
 export type Route =
   | StreamRoute
   /** Everything else that is served: Connect's adapter knows its codecs and encodings. */
-  | { readonly kind: "ordinary" }
+  | { readonly kind: "ordinary"; readonly method: ServedMethod }
   /** A gRPC call that cannot be served; it must leave as a Trailers-Only response. */
   | { readonly kind: "unimplemented"; readonly message: string }
   /** No RPC at all. */
   | { readonly kind: "refused"; readonly status: number; readonly words: string };
 
-export interface RouteTable {
-  readonly rpcs: ReadonlyMap<string, StreamRpc>;
-  /** Paths of all methods that are implemented, the streaming ones included. */
-  readonly served: ReadonlySet<string>;
+/** A method that is implemented. */
+export interface ServedMethod {
+  /** Whether its requests keep coming, or its responses. */
+  readonly streaming: boolean;
+  readonly handler: UniversalHandlerFn;
+  /** How it is served without anything in between, if it is. */
+  readonly rpc: StreamRpc | undefined;
 }
+
+/** By path, `/package.Service/Method`, all methods that are implemented. */
+export type RouteTable = ReadonlyMap<string, ServedMethod>;
 
 /** Content types that Connect's adapter knows how to answer. */
 const CONNECT_TYPES = /^application\/(connect\+(proto|json)|proto|json|grpc-web(-text)?(\+[a-z0-9.+-]+)?)\s*(;|$)/i;
@@ -35,35 +43,39 @@ const ENCODINGS: ReadonlySet<string> = new Set(["identity", "gzip", "br"]);
 /** Decides where a request goes, by its headers alone. */
 export function routeOf(headers: IncomingHttpHeaders, table: RouteTable): Route {
   const path = pathOf(headers);
+  const method = table.get(path);
   const contentType = `${headers["content-type"] ?? ""}`;
-  if (isGrpc(contentType)) return grpcRoute(headers, path, contentType, table);
-  if (headers[":method"] === "GET" && table.served.has(path)) return { kind: "ordinary" };
-  if (!table.served.has(path)) {
+  const isPost = headers[":method"] === "POST";
+  if (isGrpc(contentType) && isPost) return grpcRoute(headers, path, contentType, method);
+  if (method === undefined) {
     return { kind: "refused", status: 404, words: "no such method: this port serves gRPC and Connect over HTTP/2" };
   }
-  if (headers[":method"] !== "POST") return { kind: "refused", status: 405, words: "RPCs are called by POST" };
+  if (headers[":method"] === "GET" && !method.streaming) return { kind: "ordinary", method };
+  if (!isPost) return { kind: "refused", status: 405, words: "RPCs are called by POST" };
   if (!CONNECT_TYPES.test(contentType)) {
     const words = "wanted content-type application/grpc, application/grpc-web, application/proto, application/json";
     return { kind: "refused", status: 415, words: `${words} or application/connect+proto` };
   }
-  const rpc = table.rpcs.get(path);
-  const plain = encodingOf(headers["connect-content-encoding"]) === "identity";
-  if (rpc === undefined || !plain || !isConnectProtobuf(contentType)) return { kind: "ordinary" };
-  return { kind: "stream", rpc, protocol: connectProtocol };
+  const isPlain = encodingOf(headers["connect-content-encoding"]) === "identity";
+  if (method.rpc === undefined || !isPlain || !isConnectProtobuf(contentType)) return { kind: "ordinary", method };
+  return { kind: "stream", rpc: method.rpc, protocol: connectProtocol };
 }
 
-function grpcRoute(headers: IncomingHttpHeaders, path: string, contentType: string, table: RouteTable): Route {
-  if (headers[":method"] !== "POST") return { kind: "refused", status: 405, words: "RPCs are called by POST" };
-  if (!table.served.has(path)) {
-    return { kind: "unimplemented", message: "this node does not serve the method that was called" };
-  }
+function grpcRoute(
+  headers: IncomingHttpHeaders,
+  path: string,
+  contentType: string,
+  method: ServedMethod | undefined,
+): Route {
+  if (method === undefined) return { kind: "unimplemented", message: unimplementedMessage(path) };
   const encoding = encodingOf(headers["grpc-encoding"]);
   if (!ENCODINGS.has(encoding)) {
     return { kind: "unimplemented", message: "wanted grpc-encoding identity, gzip or br; found none of them" };
   }
-  const rpc = table.rpcs.get(path);
-  if (rpc === undefined || encoding !== "identity" || !isGrpcProtobuf(contentType)) return { kind: "ordinary" };
-  return { kind: "stream", rpc, protocol: grpcProtocol };
+  if (method.rpc === undefined || encoding !== "identity" || !isGrpcProtobuf(contentType)) {
+    return { kind: "ordinary", method };
+  }
+  return { kind: "stream", rpc: method.rpc, protocol: grpcProtocol };
 }
 
 /** The path without a query. */

@@ -1,28 +1,25 @@
 import * as http2 from "node:http2";
 import type { Socket } from "node:net";
+import { type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
+import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { ConnectionGuard, DEFAULT_GUARD, type GuardOptions } from "./guard";
+import { serveOrdinary } from "./h2-ordinary";
 import { replyRefused, replyUnavailable, replyUnimplemented } from "./h2-reply";
 import { type RouteTable, routeOf, type StreamRoute } from "./h2-route";
-import type { StreamRpc } from "./h2-rpc";
+import { STREAM_RPCS } from "./h2-rpcs";
 import { openRawStream, type RawStreamParts } from "./h2-stream";
 import type { StreamHost } from "./runner-host";
+import { headersFirst } from "./services-head";
 import type { TurnGroup } from "./turn";
 
-/** Takes requests as an HTTP server would hand them over: what `connectNodeAdapter` returns. */
-export type OrdinaryHandler = (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => void;
-
 export interface H2Options {
-  readonly hostname: string;
-  /** 0: one that the system chooses. */
+  readonly host: string;
+  /** 0: any that is free. */
   readonly port: number;
-  readonly host: StreamHost;
-  /** The streaming RPCs. */
-  readonly rpcs: readonly StreamRpc[];
-  /** `/package.Service/Method` of all methods that are implemented, the streaming ones included. */
-  readonly served: ReadonlySet<string>;
-  /** Serves every method and codec that is not a streaming RPC in protobuf. */
-  readonly ordinary: OrdinaryHandler;
-  /** The longest request of a stream, in bytes: 25 MiB unless told. */
+  readonly streams: StreamHost;
+  /** Registers what is served. */
+  readonly services: (router: ConnectRouter) => void;
+  /** Bytes that one message of a request may have: 25 MiB unless told. */
   readonly maxRequestBytes?: number;
   /** Streams of one connection at once: 10 000 unless told. */
   readonly maxConcurrentStreams?: number;
@@ -31,19 +28,19 @@ export interface H2Options {
 
 /** The gRPC port, as its owner holds it. Disposing of it cuts what is left. */
 export interface H2Server extends AsyncDisposable {
-  /** `host:port` as bound. */
-  readonly address: string;
+  /** As bound. */
+  readonly address: { readonly host: string; readonly port: number };
   readonly connections: number;
-  /** Takes no new connection and no new call, and resolves when the last connection is gone. */
-  close(): Promise<void>;
-  /** Cuts all connections. */
-  kill(): void;
+  /** Takes no new connection and no new call. Resolves when the last connection is gone. */
+  stop(): Promise<void>;
 }
 
 const DEFAULT_MAX_REQUEST_BYTES = 25 * 1024 * 1024;
 const DEFAULT_MAX_STREAMS = 10_000;
 /** How much a client may send ahead, per stream and per connection. They must be equal, or uploads may stall for ever. */
 const WINDOW_BYTES = 1024 * 1024;
+/** How long the request of a call that is no stream may take to arrive, in milliseconds. */
+const UPLOAD_MS = 60_000;
 const MAX_HEADER_BYTES = 64 * 1024;
 /** What the runtime may hold for one connection, in megabytes. */
 const SESSION_MEMORY_MB = 256;
@@ -55,12 +52,7 @@ export async function startH2(options: H2Options): Promise<H2Server> {
   return port;
 }
 
-type StreamListener = (
-  stream: http2.ServerHttp2Stream,
-  headers: http2.IncomingHttpHeaders,
-  flags: number,
-  rawHeaders: string[],
-) => void;
+type StreamListener = (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => void;
 
 interface Connection {
   readonly session: http2.ServerHttp2Session;
@@ -77,12 +69,12 @@ class H2Port implements H2Server {
   readonly #connections = new Map<http2.Http2Session, Connection>();
   /** The socket of the session that is announced next. */
   #incoming: Socket | undefined;
-  #closed: Promise<void> | undefined;
+  #stopped: Promise<void> | undefined;
 
   constructor(options: H2Options) {
     this.#options = options;
     this.#guard = { ...DEFAULT_GUARD, ...options.guard };
-    this.#table = { rpcs: new Map(options.rpcs.map((rpc) => [rpc.path, rpc])), served: options.served };
+    this.#table = routeTable(options);
     const settings = {
       initialWindowSize: WINDOW_BYTES,
       maxConcurrentStreams: options.maxConcurrentStreams ?? DEFAULT_MAX_STREAMS,
@@ -99,45 +91,41 @@ class H2Port implements H2Server {
     });
     this.#server.on("session", (session) => this.#onSession(session));
     // Only "stream": with a "request" listener too, streams that end by trailers of their own never close.
-    const onStream: StreamListener = (stream, headers, _, rawHeaders) => this.#onStream(stream, headers, rawHeaders);
+    const onStream: StreamListener = (stream, headers) => this.#onStream(stream, headers);
     this.#server.on("stream", onStream);
-    this.#server.on("error", (error) => options.host.log.error("gRPC port failed", { error: error.message }));
+    this.#server.on("error", (error) => options.streams.log.error("gRPC port failed", { error: error.message }));
   }
 
   async listen(): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#server.once("error", reject);
-    this.#server.listen(this.#options.port, this.#options.hostname, resolve);
+    this.#server.listen(this.#options.port, this.#options.host, resolve);
     await promise;
     this.#server.off("error", reject);
   }
 
-  get address(): string {
+  get address(): { readonly host: string; readonly port: number } {
     const address = this.#server.address();
-    if (address === null || typeof address === "string") return `${address ?? "closed"}`;
-    return address.family === "IPv6" ? `[${address.address}]:${address.port}` : `${address.address}:${address.port}`;
+    if (address === null || typeof address === "string") throw new Error("the gRPC port is not listening");
+    return { host: address.address, port: address.port };
   }
 
   get connections(): number {
     return this.#connections.size;
   }
 
-  close(): Promise<void> {
-    this.#closed ??= new Promise((resolve) => this.#server.close(() => resolve()));
-    return this.#closed;
+  stop(): Promise<void> {
+    this.#stopped ??= new Promise((resolve) => this.#server.close(() => resolve()));
+    return this.#stopped;
   }
 
-  kill(): void {
+  async [Symbol.asyncDispose](): Promise<void> {
+    const stopped = this.stop();
     for (const { session, socket } of this.#connections.values()) {
       session.destroy();
       socket.destroy();
     }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const closed = this.close();
-    this.kill();
-    await closed;
+    await stopped;
   }
 
   #onSession(session: http2.ServerHttp2Session): void {
@@ -147,7 +135,7 @@ class H2Port implements H2Server {
       session.destroy();
       return;
     }
-    const { clock, log, turns } = this.#options.host;
+    const { clock, log, turns } = this.#options.streams;
     const guard = new ConnectionGuard(session, socket, { clock, log, options: this.#guard });
     this.#connections.set(session, { session, socket, guard, group: turns.group() });
     socket.on("close", () => this.#connections.delete(session));
@@ -158,9 +146,9 @@ class H2Port implements H2Server {
     session.once("connect", () => session.setLocalWindowSize(WINDOW_BYTES));
   }
 
-  #onStream(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders, rawHeaders: string[]): void {
+  #onStream(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders): void {
     // Without a listener a reset of one stream would end the process.
-    stream.on("error", (error: Error) => this.#options.host.log.debug("stream failed", { error: error.message }));
+    stream.on("error", (error: Error) => this.#options.streams.log.debug("stream failed", { error: error.message }));
     const connection = stream.session === undefined ? undefined : this.#connections.get(stream.session);
     if (connection === undefined) {
       stream.close(http2.constants.NGHTTP2_REFUSED_STREAM);
@@ -168,34 +156,31 @@ class H2Port implements H2Server {
     }
     connection.guard.streamOpened();
     stream.once("close", () => connection.guard.streamClosed());
-    if (this.#closed !== undefined) {
+    if (this.#stopped !== undefined) {
       replyUnavailable(stream);
       return;
     }
     try {
-      this.#serve(stream, headers, rawHeaders, connection);
+      this.#serve(stream, headers, connection);
     } catch (error) {
-      this.#options.host.log.error("request failed", { error: `${error}` });
+      this.#options.streams.log.error("request failed", { error: `${error}` });
       stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
     }
   }
 
-  #serve(
-    stream: http2.ServerHttp2Stream,
-    headers: http2.IncomingHttpHeaders,
-    rawHeaders: string[],
-    connection: Connection,
-  ): void {
+  #serve(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders, connection: Connection): void {
     const route = routeOf(headers, this.#table);
     switch (route.kind) {
       case "stream":
         openRawStream(stream, headers, this.#partsOf(connection, route));
         break;
       case "ordinary":
-        this.#options.ordinary(
-          new http2.Http2ServerRequest(stream, headers, {}, rawHeaders),
-          new http2.Http2ServerResponse(stream),
-        );
+        void serveOrdinary(stream, headers, route.method.handler, {
+          clock: this.#options.streams.clock,
+          stallMs: this.#options.streams.stallMs,
+          budget: connection.guard.budget,
+          uploadMs: route.method.streaming ? undefined : UPLOAD_MS,
+        });
         break;
       case "unimplemented":
         replyUnimplemented(stream, route.message);
@@ -209,7 +194,27 @@ class H2Port implements H2Server {
   }
 
   #partsOf({ guard, group }: Connection, { rpc, protocol }: StreamRoute): RawStreamParts {
-    const { host, maxRequestBytes = DEFAULT_MAX_REQUEST_BYTES } = this.#options;
-    return { host, rpc, protocol, group, budget: guard.budget, maxRequestBytes };
+    const { streams, maxRequestBytes = DEFAULT_MAX_REQUEST_BYTES } = this.#options;
+    return { host: streams, rpc, protocol, group, budget: guard.budget, maxRequestBytes };
   }
+}
+
+/** What the services registered, and of that the streaming RPCs that need nothing in between. */
+function routeTable({ services, maxRequestBytes }: H2Options): RouteTable {
+  const router = createConnectRouter({
+    acceptCompression: [compressionGzip, compressionBrotli],
+    readMaxBytes: maxRequestBytes ?? DEFAULT_MAX_REQUEST_BYTES,
+  });
+  services(router);
+  const rpcs = new Map(STREAM_RPCS.map((rpc) => [rpc.path, rpc]));
+  return new Map(
+    router.handlers.map((handler) => [
+      handler.requestPath,
+      {
+        streaming: handler.method.methodKind !== "unary",
+        handler: headersFirst(handler),
+        rpc: rpcs.get(handler.requestPath),
+      },
+    ]),
+  );
 }
