@@ -4,6 +4,7 @@ import { silentLogger } from "../../src/base/log";
 import { type Kind, type Topic, topicOf } from "../../src/core/topic";
 import { createFeed, type RunningFeed } from "../../src/feed/feed";
 import type { FeedOptions } from "../../src/feed/options";
+import type { EncodeEntry } from "../../src/feed/types";
 import { openStore, type Store } from "../../src/store/store";
 import { type DatabaseTarget, postgresJsOptions } from "../../src/store/target";
 import type { Reader } from "../../src/store/types";
@@ -19,7 +20,11 @@ export interface PgFeed extends AsyncDisposable {
 }
 
 /** Started. It polls until it is told that it listens. */
-export async function pgFeed(target: DatabaseTarget, options: Partial<FeedOptions> = {}): Promise<PgFeed> {
+export async function pgFeed(
+  target: DatabaseTarget,
+  options: Partial<FeedOptions> = {},
+  encode: EncodeEntry = encodeTest,
+): Promise<PgFeed> {
   const store = await openStore({ target, clock: systemClock, log: silentLogger, readConnections: 6 });
   let queries = 0;
   const reader = counted(store.reader, () => {
@@ -28,7 +33,7 @@ export async function pgFeed(target: DatabaseTarget, options: Partial<FeedOption
   const feed = createFeed({
     reader,
     openAppender: (onCommitted) => store.appender({ onCommitted }),
-    encode: encodeTest,
+    encode,
     clock: systemClock,
     log: silentLogger,
     options,

@@ -4,6 +4,7 @@
  */
 import { GROUP, type Topic } from "../../src/core/topic";
 import type { Feed } from "../../src/feed/types";
+import { encodeEntry } from "../../src/wire/entry";
 import { createDatabase } from "../support/database";
 import { PageSink } from "./harness";
 import { fillDatabase, filledTopic, pgFeed } from "./pg-feed";
@@ -31,7 +32,7 @@ await fillDatabase(database.target, [{ kind: GROUP, rows, topics: topicCount, bo
 const topics = Array.from({ length: topicCount }, (_, n) => filledTopic(GROUP, n));
 
 async function measure(question: string, floors: readonly bigint[], asked: readonly Topic[] = topics): Promise<void> {
-  await using node = await pgFeed(database.target, { tickMs: 1e6 });
+  await using node = await pgFeed(database.target, { tickMs: 1e6 }, encodeEntry);
   node.feed.setListening(true);
   await node.feed.look();
   const before = node.queries();
@@ -98,7 +99,7 @@ await measure("all topics, the last 1 000 ids", all(head - 1_000n));
 await measure("100 topics from the beginning", all(0n).slice(0, 100), topics.slice(0, 100));
 await measure("1 topic from the beginning", [0n], topics.slice(0, 1));
 {
-  await using node = await pgFeed(database.target, { tickMs: 1e6 });
+  await using node = await pgFeed(database.target, { tickMs: 1e6 }, encodeEntry);
   const heads = await node.reader.heads(topics);
   await measure("all topics, each at its own head", heads);
   await measure(
@@ -107,7 +108,7 @@ await measure("1 topic from the beginning", [0n], topics.slice(0, 1));
   );
 }
 {
-  await using node = await pgFeed(database.target, { tickMs: 1e6 });
+  await using node = await pgFeed(database.target, { tickMs: 1e6 }, encodeEntry);
   node.feed.setListening(true);
   await node.feed.look();
   for (const floor of [0n, head - 1_000n, head]) {
