@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock";
 import type { Logger } from "../base/log";
-import type { StreamHost } from "./runner-host";
+import type { StreamRegistry } from "./runner-host";
 
 /** A port that can be left. Disposing of it cuts what is still open, so that `stop` resolves. */
 export interface Port extends AsyncDisposable {
@@ -8,47 +8,33 @@ export interface Port extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-export interface LifecycleOptions {
-  readonly streams: Pick<StreamHost, "streams">;
-  readonly servers: readonly Port[];
+export interface LeaveOptions {
+  readonly ports: readonly Port[];
+  readonly streams: StreamRegistry;
   readonly clock: Clock;
   readonly log: Logger;
   /** How long clients have to finish and to go, in milliseconds, before they are cut. */
-  readonly drainMs: number;
+  readonly graceMs: number;
 }
 
 /**
- * Lets a node's clients go when it is disposed of: nothing new is taken, every stream is told to reconnect elsewhere
- * (UNAVAILABLE), calls under way are finished. Whoever is still there after `drainMs` is cut, because a client that
- * keeps calling could hold its connection for ever. To be disposed of before what the streams live on.
+ * Lets a node's clients go: nothing new is taken, every stream is told to reconnect elsewhere (UNAVAILABLE), calls under
+ * way are finished. Resolves when the last connection is gone; those that are still there after `graceMs` are
+ * cut, because a client that keeps calling could hold its connection for ever. To be called before what the streams
+ * live on is taken away.
  */
-export class Lifecycle implements AsyncDisposable {
-  readonly #options: LifecycleOptions;
-  #left: Promise<void> | undefined;
-
-  constructor(options: LifecycleOptions) {
-    this.#options = options;
+export async function leave({ ports, streams, clock, log, graceMs }: LeaveOptions): Promise<void> {
+  const begunAt = clock.now();
+  log.info("draining", { streams: streams.size, graceMs });
+  const stopped = Promise.all(ports.map((port) => port.stop()));
+  streams.shutdown();
+  const cuts: PromiseLike<void>[] = [];
+  {
+    using _deadline = clock.after(graceMs, () => {
+      cuts.push(...ports.map((port) => port[Symbol.asyncDispose]()));
+    });
+    await stopped;
   }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    this.#left ??= this.#leave();
-    return this.#left;
-  }
-
-  async #leave(): Promise<void> {
-    const { streams, servers, clock, log, drainMs } = this.#options;
-    const begunAt = clock.now();
-    log.info("draining", { streams: streams.streams.size, drainMs });
-    const stopped = Promise.all(servers.map((server) => server.stop()));
-    streams.streams.shutdown();
-    const cuts: PromiseLike<void>[] = [];
-    {
-      using _deadline = clock.after(drainMs, () => {
-        cuts.push(...servers.map((server) => server[Symbol.asyncDispose]()));
-      });
-      await stopped;
-    }
-    await Promise.all(cuts);
-    log.info("drained", { ms: Math.round(clock.now() - begunAt), cut: cuts.length > 0 });
-  }
+  await Promise.all(cuts);
+  log.info("drained", { ms: Math.round(clock.now() - begunAt), cut: cuts.length > 0 });
 }

@@ -1,6 +1,6 @@
 /** A foreign gRPC client: @grpc/grpc-js with MlsApi's streams defined by hand. */
 
-import { create, type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { create, type DescMessage, fromBinary, type MessageInitShape, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import {
   Client,
   type ClientDuplexStream,
