@@ -1,0 +1,188 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { SortDirection } from "../../src/wire/gen/mls/api/v1/mls_pb";
+import { createDatabase, type TestDatabase } from "../support/database";
+import { groupMessages, openNode, type TestNode } from "./mls-api-node";
+
+const { UNSPECIFIED, ASCENDING, DESCENDING } = SortDirection;
+const GROUP = Uint8Array.of(1, 2, 3);
+const SMALL = Uint8Array.of(4);
+const KEY = new Uint8Array(32).fill(9);
+/** Messages of GROUP: more than two pages. */
+const COUNT = 205;
+
+let database: TestDatabase;
+let node: TestNode;
+beforeAll(async () => {
+  database = await createDatabase();
+  node = await openNode({ database });
+  const texts = Array.from({ length: COUNT }, (_, i) => `${i}`);
+  await node.client.sendGroupMessages(groupMessages(GROUP, ...texts));
+  await node.client.sendGroupMessages(groupMessages(SMALL, "a", "b", "c"));
+});
+afterAll(async () => {
+  await node[Symbol.asyncDispose]();
+  await database[Symbol.asyncDispose]();
+});
+
+interface Asked {
+  readonly direction?: SortDirection;
+  readonly limit?: number;
+  readonly idCursor?: bigint;
+}
+
+/** Ids of a page and what is said of it. */
+async function page(groupId: Uint8Array, pagingInfo?: Asked) {
+  const request = pagingInfo === undefined ? { groupId } : { groupId, pagingInfo };
+  const response = await node.client.queryGroupMessages(request);
+  return { ids: response.messages.map(({ version }) => version.value?.id ?? 0n), paging: response.pagingInfo };
+}
+
+async function failure(call: Promise<unknown>): Promise<ConnectError> {
+  try {
+    await call;
+  } catch (error) {
+    if (error instanceof ConnectError) return error;
+    throw error;
+  }
+  throw new Error("the call went well");
+}
+
+describe("a page of QueryGroupMessages", () => {
+  test("is descending unless asked otherwise, and has at most 100 rows", async () => {
+    for (const asked of [
+      undefined,
+      { direction: UNSPECIFIED },
+      { direction: DESCENDING, limit: 101 },
+      { limit: 2 ** 32 - 1 },
+    ]) {
+      const { ids, paging } = await page(GROUP, asked);
+      expect(ids).toHaveLength(100);
+      expect(ids[0]).toBe(BigInt(COUNT));
+      expect(ids.at(-1)).toBe(BigInt(COUNT - 99));
+      expect(paging).toMatchObject({ direction: DESCENDING, limit: 100, idCursor: BigInt(COUNT - 99) });
+    }
+  });
+
+  test.each([ASCENDING, DESCENDING])(
+    "leads to the next one by its cursor until the last (direction %d)",
+    async (direction) => {
+      const all: bigint[] = [];
+      const sizes: number[] = [];
+      let idCursor = 0n;
+      do {
+        const { ids, paging } = await page(GROUP, { direction, idCursor });
+        all.push(...ids);
+        sizes.push(ids.length);
+        idCursor = paging?.idCursor ?? 0n;
+      } while (idCursor !== 0n);
+      expect(sizes).toEqual([100, 100, 5]);
+      const ascending = Array.from({ length: COUNT }, (_, i) => BigInt(i + 1));
+      expect(all).toEqual(direction === ASCENDING ? ascending : ascending.reverse());
+    },
+  );
+
+  test("that is exactly full has a cursor, and nothing lies behind it", async () => {
+    const { ids, paging } = await page(SMALL, { direction: ASCENDING, limit: 3 });
+    expect(ids).toHaveLength(3);
+    expect(paging?.idCursor).toBe(ids[2]);
+    expect(await page(SMALL, { direction: ASCENDING, limit: 3, idCursor: ids[2] ?? 0n })).toMatchObject({
+      ids: [],
+      paging: { idCursor: 0n, limit: 3, direction: ASCENDING },
+    });
+  });
+
+  test("that is not full has cursor 0 (clients ask on otherwise)", async () => {
+    expect((await page(SMALL, { limit: 4 })).paging?.idCursor).toBe(0n);
+  });
+
+  test("the cursor is exclusive in the asked direction (R-7)", async () => {
+    expect((await page(GROUP, { direction: ASCENDING, limit: 2, idCursor: 10n })).ids).toEqual([11n, 12n]);
+    expect((await page(GROUP, { direction: DESCENDING, limit: 2, idCursor: 10n })).ids).toEqual([9n, 8n]);
+    expect((await page(GROUP, { direction: ASCENDING, idCursor: 2n ** 63n - 1n })).ids).toEqual([]);
+  });
+
+  test("of a group that nobody knows is empty", async () => {
+    expect(await page(Uint8Array.of(77))).toMatchObject({ ids: [], paging: { idCursor: 0n } });
+  });
+
+  test("has what another node was acked for before", async () => {
+    await using other = await openNode({ database });
+    const groupId = Uint8Array.of(5);
+    await other.client.sendGroupMessages(groupMessages(groupId, "elsewhere"));
+    expect((await page(groupId)).ids).toHaveLength(1);
+    expect(
+      (await other.client.getNewestGroupMessage({ groupIds: [groupId] })).responses[0]?.groupMessage,
+    ).toBeDefined();
+  });
+
+  test.each([
+    [{ groupId: new Uint8Array() }, "group_id: wanted 1 to 1023 bytes, found 0"],
+    [{ groupId: new Uint8Array(1_024) }, "group_id: wanted 1 to 1023 bytes, found 1024"],
+    [
+      { groupId: GROUP, pagingInfo: { direction: 3 } },
+      "paging_info.direction: wanted 0, 1 (ascending) or 2 (descending), found 3",
+    ],
+    [
+      { groupId: GROUP, pagingInfo: { idCursor: 2n ** 63n } },
+      "paging_info.id_cursor: wanted at most 2^63-1, found 9223372036854775808",
+    ],
+  ])("%# is refused where the request makes no sense", async (request, words) => {
+    const error = await failure(node.client.queryGroupMessages(request));
+    expect([error.code, error.rawMessage]).toEqual([Code.InvalidArgument, words]);
+  });
+});
+
+describe("QueryWelcomeMessages", () => {
+  test("pages in the same way over its own sequence", async () => {
+    const hpkePublicKey = Uint8Array.of(1);
+    const messages = [1, 2, 3].map((n) => ({
+      version: { case: "v1", value: { installationKey: KEY, data: Uint8Array.of(n), hpkePublicKey } } as const,
+    }));
+    await node.client.sendWelcomeMessages({ messages });
+    const response = await node.client.queryWelcomeMessages({ installationKey: KEY, pagingInfo: { limit: 2 } });
+    expect(response.messages.map(({ version }) => version.value?.id)).toEqual([3n, 2n]);
+    expect(response.pagingInfo?.idCursor).toBe(2n);
+  });
+
+  test("needs an installation", async () => {
+    const error = await failure(node.client.queryWelcomeMessages({}));
+    expect([error.code, error.rawMessage]).toEqual([
+      Code.InvalidArgument,
+      "installation_key: wanted 1 to 1023 bytes, found 0",
+    ]);
+  });
+});
+
+describe("GetNewestGroupMessage", () => {
+  test("is positional, as long as what was asked, unset where there is none, duplicates included", async () => {
+    const groupIds = [SMALL, Uint8Array.of(99), GROUP, SMALL];
+    const { responses } = await node.client.getNewestGroupMessage({ groupIds, includeContent: true });
+    const found = responses.map(({ groupMessage }) => groupMessage?.version.value?.groupId);
+    expect(found).toEqual([SMALL, undefined, GROUP, SMALL]);
+    expect(responses[2]?.groupMessage?.version.value?.id).toBe(BigInt(COUNT));
+    expect(responses[0]?.groupMessage?.version.value?.data.length).toBeGreaterThan(0);
+  });
+
+  test("leaves the content out unless asked for it, but not what the node knows of the message", async () => {
+    const { responses } = await node.client.getNewestGroupMessage({ groupIds: [SMALL] });
+    const value = responses[0]?.groupMessage?.version.value;
+    expect(value).toMatchObject({ groupId: SMALL, shouldPush: true, isCommit: false });
+    expect(value?.id).toBeGreaterThan(0n);
+    expect(value?.createdNs).toBeGreaterThan(0n);
+    expect([value?.data.length, value?.senderHmac.length]).toEqual([0, 0]);
+  });
+
+  test("of no groups is nothing; an empty group id and too many groups are refused", async () => {
+    expect((await node.client.getNewestGroupMessage({})).responses).toEqual([]);
+    const empty = await failure(node.client.getNewestGroupMessage({ groupIds: [SMALL, new Uint8Array()] }));
+    expect([empty.code, empty.rawMessage]).toEqual([
+      Code.InvalidArgument,
+      "group_ids[1]: wanted 1 to 1023 bytes, found 0",
+    ]);
+    const many = await failure(
+      node.client.getNewestGroupMessage({ groupIds: Array.from({ length: 10_001 }, () => SMALL) }),
+    );
+    expect(many.rawMessage).toBe("group_ids: wanted at most 10000 groups, found 10001");
+  });
+});
