@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { wrapPayload } from "../../src/cli/payload";
 import { run } from "../../src/cli/run";
 import { type NodeInMemory, startNodeInMemory } from "../client/node-in-memory";
+import { UnreliableRelay } from "../client/unreliable-relay";
 import { TestIo } from "./test-io";
 
 let node: NodeInMemory;
@@ -156,11 +157,12 @@ describe("tail", () => {
     expect(await tail).toBe(130);
   });
 
-  test("comes back to a node that cut it off", async () => {
-    const io = new TestIo({ env: { TIDELINE_ADDRESS: node.address } });
+  test("comes back when it is cut off", async () => {
+    await using relay = await UnreliableRelay.before(node.port);
+    const io = new TestIo({ env: { TIDELINE_ADDRESS: relay.address } });
     const tail = run(["tail", "--count", "1", "group:back"], io);
     await written(io, "complete");
-    node.cut();
+    relay.cut();
     await ran(["publish", "--group", "back", "found again"]);
     expect(await tail).toBe(0);
     expect(io.err).toContain("lost the stream");

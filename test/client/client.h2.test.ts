@@ -13,8 +13,8 @@ import {
   WELCOME,
 } from "../../src/client/index";
 import { MemoryStore } from "../support/memory-store";
-import { FreezingRelay } from "./freezing-relay";
 import { type NodeInMemory, startNodeInMemory } from "./node-in-memory";
+import { UnreliableRelay } from "./unreliable-relay";
 
 const groupId = Buffer.from("demo");
 const installationKey = Buffer.from("installation");
@@ -132,7 +132,7 @@ test("a stream comes back to a node that was cut off and started again, and miss
 
 test("a node that falls silent is noticed, and the next stream does not share its connection (C-2)", async () => {
   const { address, port } = await node({ keepaliveMs: 100 });
-  const relay = owned(await FreezingRelay.before(port));
+  const relay = owned(await UnreliableRelay.before(port));
   const stream = owned(openStream({ address: relay.address, topics: FROM_START, random: () => 0 }));
   await until(stream, ({ kind }) => kind === "catchupComplete");
   relay.freeze();

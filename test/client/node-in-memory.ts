@@ -18,8 +18,6 @@ export interface NodeInMemory extends AsyncDisposable {
   readonly streams: () => number;
   /** How many Pings the open streams have been sent. */
   readonly pings: () => number;
-  /** Cuts all connections, as a crash would. */
-  readonly cut: () => void;
 }
 
 /** Everything that a node is but its database: real sockets, real sessions, messages in memory. */
@@ -58,9 +56,7 @@ export async function startNodeInMemory(options: { keepaliveMs?: number; port?: 
     feed,
     streams: () => host.streams.size,
     pings: () => [...host.streams.entries()].reduce((sum, [, { account }]) => sum + account.pings, 0),
-    cut: () => server.kill(),
     [Symbol.asyncDispose]: async () => {
-      server.kill();
       await server[Symbol.asyncDispose]();
       await feed[Symbol.asyncDispose]();
     },

@@ -174,9 +174,8 @@ describe("a connection", () => {
     bench.effects();
     bench.stream = 4;
     bench.end("unavailable");
-    expect(bench.effects()).toEqual([
-      { kind: "over", end: { kind: "unreachable", loss: { status: "unavailable", detail: "why" } } },
-    ]);
+    const end = { kind: "unreachable", loss: { status: "unavailable", detail: "why" } } as const;
+    expect(bench.effects()).toEqual([{ kind: "over", end }]);
   });
 });
 
@@ -287,18 +286,12 @@ describe("the end of a stream", () => {
     const bench = new Bench();
     bench.start();
     bench.end("unimplemented");
-    expect(bench.effects()).toEqual([
-      { kind: "over", end: { kind: "refused", loss: { status: "unimplemented", detail: "why" } } },
-    ]);
+    const end = { kind: "refused", loss: { status: "unimplemented", detail: "why" } } as const;
+    expect(bench.effects()).toEqual([{ kind: "over", end }]);
   });
 
   test("is known by its number", () => {
-    expect([0, 4, 14, 16, 99].map(statusName)).toEqual([
-      "ok",
-      "deadlineExceeded",
-      "unavailable",
-      "unauthenticated",
-      "unknown",
-    ]);
+    expect([0, 4, 14, 16].map(statusName)).toEqual(["ok", "deadlineExceeded", "unavailable", "unauthenticated"]);
+    expect(statusName(99)).toBe("unknown");
   });
 });

@@ -252,7 +252,8 @@ class World {
   }
 }
 
-const SEEDS = Number(Bun.env["FUZZ_SEEDS"] ?? 150);
+const { FUZZ_SEEDS = "150" } = Bun.env;
+const SEEDS = Number(FUZZ_SEEDS);
 
 test("a consumer gets every message exactly once and in order, however often its stream is lost (C-3, I1, I2)", () => {
   let streams = 0;

@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { createServer, connect as dial, type Server, type Socket } from "node:net";
 
-/** A relay before a node that can stop passing bytes, as a network does that has lost its way: nobody is told. */
-export class FreezingRelay implements AsyncDisposable {
+/** A relay before a node that can fail as networks do. */
+export class UnreliableRelay implements AsyncDisposable {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #connections = 0;
@@ -11,9 +11,9 @@ export class FreezingRelay implements AsyncDisposable {
     this.#server = server;
   }
 
-  static async before(port: number): Promise<FreezingRelay> {
+  static async before(port: number): Promise<UnreliableRelay> {
     const server = createServer();
-    const relay = new FreezingRelay(server);
+    const relay = new UnreliableRelay(server);
     server.on("connection", (near) => relay.#join(near, port));
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
@@ -31,7 +31,7 @@ export class FreezingRelay implements AsyncDisposable {
     return this.#connections;
   }
 
-  /** From here on nothing passes on the connections there are; new ones are fine. */
+  /** From here on nothing passes on the connections there are, and nobody is told; new ones are fine. */
   freeze(): void {
     for (const socket of this.#sockets) {
       socket.removeAllListeners("data");
@@ -39,8 +39,13 @@ export class FreezingRelay implements AsyncDisposable {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Ends the connections there are; new ones are fine. */
+  cut(): void {
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.cut();
     this.#server.close();
     await once(this.#server, "close");
   }
