@@ -7,8 +7,6 @@ import type { VirtualClock } from "../support/virtual-clock";
 import type { Link } from "./link";
 import { ServedStream } from "./served-stream";
 
-const MAX_TAILER_LAG_MS = 60;
-
 /** One store, and the nodes that serve it, each with a tailer and a tail of its own. */
 export class Cluster {
   readonly nodes: readonly SimNode[];
@@ -55,8 +53,11 @@ export class SimNode {
   readonly #random: Prng;
   readonly #stored: readonly Message[];
   readonly #capacity: number;
+  readonly #maxLagMs: number;
   #tail: ModelTail;
   #seen = 0;
+  /** Who waits for the next look. */
+  readonly #lookers: (() => void)[] = [];
   readonly #streams = new Set<ServedStream>();
 
   constructor(clock: VirtualClock, random: Prng, stored: readonly Message[]) {
@@ -64,6 +65,7 @@ export class SimNode {
     this.#random = random;
     this.#stored = stored;
     this.#capacity = random.pick([3, 20, 10_000]);
+    this.#maxLagMs = random.pick([5, 60, 3_000]);
     this.#tail = new ModelTail(this.#capacity);
   }
 
@@ -71,11 +73,13 @@ export class SimNode {
     return this.#streams.size;
   }
 
-  /** The tailer looks at the store soon; then everybody who was stored by then is acked. */
+  /** The tailer looks at the store in a while, once for all who asked until then; whatever is stored by then is acked. */
   look(done: () => void): void {
-    this.#clock.after(this.#random.int(MAX_TAILER_LAG_MS), () => {
+    this.#lookers.push(done);
+    if (this.#lookers.length > 1) return;
+    this.#clock.after(this.#random.int(this.#maxLagMs), () => {
       this.#append();
-      done();
+      for (const looker of this.#lookers.splice(0)) looker();
     });
   }
 

@@ -33,3 +33,10 @@ test("a sleep ends when its time has come, and rejects at once when its signal a
   await expect(aborted).rejects.toThrow("enough");
   expect(clock.armed).toBe(0);
 });
+
+test("a timer that arms itself again for the same moment is a failure, not a hang", () => {
+  const clock = new VirtualClock();
+  const spin = () => void clock.after(0, spin);
+  spin();
+  expect(() => clock.advance(1)).toThrow("time stands still at 0 ms");
+});

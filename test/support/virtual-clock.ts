@@ -5,6 +5,9 @@ interface Timer {
   readonly callback: () => void;
 }
 
+/** More timers than any test arms for one and the same moment. */
+const MAX_TIMERS_AT_ONCE = 100_000;
+
 /** Time that passes only when a test says so. Timers fire in the order of their times, equal ones in the order they were made. */
 export class VirtualClock implements Clock {
   #now: number;
@@ -56,12 +59,19 @@ export class VirtualClock implements Clock {
     return this.#earliest()?.at;
   }
 
-  /** Lets `ms` pass and fires what becomes due on the way, timers made by timers included. */
+  /**
+   * Lets `ms` pass and fires what becomes due on the way, timers made by timers included.
+   * @throws Error when timers keep making timers for the same moment: whoever is under test spins.
+   */
   advance(ms: number): void {
     const end = this.#now + ms;
+    let atOnce = 0;
     for (;;) {
       const timer = this.#earliest();
       if (timer === undefined || timer.at > end) break;
+      atOnce = timer.at > this.#now ? 0 : atOnce + 1;
+      if (atOnce > MAX_TIMERS_AT_ONCE)
+        throw new Error(`time stands still at ${this.#now} ms: a timer arms itself again`);
       this.#timers.delete(timer);
       this.#now = Math.max(this.#now, timer.at);
       timer.callback();
