@@ -12,7 +12,7 @@ import {
   renameSync,
   rmSync,
 } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { BUNDLED_POSTGRES } from "./bundled";
 import { locateBinaries, POSTGRES_MAJOR, type PostgresBinaries, readBinaries } from "./embedded-binaries";
 
@@ -33,7 +33,8 @@ export async function provideBinaries(dataDir: string): Promise<PostgresBinaries
  */
 export async function unpackBinaries(archive: Uint8Array, parent: string): Promise<PostgresBinaries> {
   const hash = createHash("sha256").update(archive).digest("hex").slice(0, 16);
-  const root = join(parent, `${PREFIX}${hash}`);
+  // Absolute, because the server is started from another directory than the node.
+  const root = resolve(parent, `${PREFIX}${hash}`);
   if (existsSync(root)) return readBinaries(root);
   mkdirSync(parent, { recursive: true });
   const unfinished = mkdtempSync(`${root}.new-`);
