@@ -25,7 +25,7 @@ export interface Plan {
 }
 
 /** Messages of one request: few enough for any node, and small enough for any transport. */
-const MAX_BATCH = 100;
+const MAX_BATCH = 500;
 const MAX_BATCH_BYTES = 1 << 20;
 /** WelcomeWrapperAlgorithm SYMMETRIC_KEY, the one that needs no public key. */
 const SYMMETRIC_KEY = 3;
