@@ -30,11 +30,11 @@ export interface Exchange {
  * Never rejects: a response that cannot be finished is cut, so that the client does not take it for whole.
  */
 export async function serveExchange(exchange: Exchange, handler: UniversalHandler): Promise<void> {
-  const { request, response } = exchange;
+  const { request, response, clock, limits } = exchange;
   const { methodKind } = handler.method;
   const gone = new AbortController();
   response.once("close", () => gone.abort());
-  using _upload = methodKind === "bidi_streaming" ? undefined : boundUpload(exchange);
+  if (methodKind !== "bidi_streaming") closeUnlessComplete(request, clock, limits.uploadMs);
   try {
     const answer = await headersFirst(handler)(universalRequest(request, gone.signal));
     response.writeHead(answer.status, { ...CORS_HEADERS, ...Object.fromEntries(answer.header ?? []) });
@@ -86,18 +86,16 @@ async function taken({ response, clock, limits }: Exchange, gone: AbortSignal): 
   await once(response, "drain", { signal: gone });
 }
 
-/** Closes the connection of a client that is slower at sending its request than the limit. */
-function boundUpload({ request, clock, limits }: Exchange): Disposable {
-  return clock.after(limits.uploadMs, () => {
-    if (!request.complete) request.destroy();
-  });
+/** Closes the connection of a request that has not come to its end within `ms`. */
+function closeUnlessComplete(request: IncomingMessage, clock: Clock, ms: number): void {
+  const timer = clock.after(ms, () => request.destroy());
+  const done = () => timer[Symbol.dispose]();
+  request.once("end", done).once("close", done);
 }
 
 /** Reads nothing more: a client that still sends would keep the connection for nothing. */
 export function letGo({ request, clock, limits }: Exchange): void {
   if (request.complete || request.destroyed) return;
   request.resume();
-  clock.after(limits.lingerMs, () => {
-    if (!request.complete) request.destroy();
-  });
+  closeUnlessComplete(request, clock, limits.lingerMs);
 }

@@ -1,7 +1,7 @@
 /** A node's services on a real database, without any port: what the tests of the RPCs call. */
 
 import { type Client, createClient, createRouterTransport } from "@connectrpc/connect";
-import { systemClock } from "../../src/base/clock";
+import { type Clock, systemClock } from "../../src/base/clock";
 import { silentLogger } from "../../src/base/log";
 import { createMetrics, type Metrics } from "../../src/base/metrics";
 import { DEFAULT_LIMITS } from "../../src/core/limits";
@@ -10,6 +10,7 @@ import { encodeGroupMessage } from "../../src/mls/group-message";
 import { createStreamHost, type StreamHost } from "../../src/serve/runner-host";
 import { registerServices, type ServiceDeps } from "../../src/serve/services";
 import { StreamCounts } from "../../src/serve/services-metrics";
+import { startWeb, type WebServer } from "../../src/serve/web";
 import { openStore } from "../../src/store/store";
 import { encodeEntry } from "../../src/wire/entry";
 import { MlsApi } from "../../src/wire/gen/mls/api/v1/mls_pb";
@@ -76,6 +77,25 @@ export async function openNode(options: TestNodeOptions = {}): Promise<TestNode>
     createRouterTransport((router) => registerServices(router, deps)),
   );
   return { deps, feed, host, metrics, client, [Symbol.asyncDispose]: () => closing.disposeAsync() };
+}
+
+/** Bytes that one message of a request to the web port may have. */
+export const MAX_REQUEST_BYTES = 200_000;
+
+/** A client that takes nothing for so many milliseconds is cut off by the web port. */
+export const STALL_MS = 60_000;
+
+/** Opens a web port for a node's services. */
+export function openWeb(node: TestNode, port = 0, clock: Clock = systemClock): Promise<WebServer> {
+  return startWeb({
+    host: "127.0.0.1",
+    port,
+    services: (router) => registerServices(router, node.deps),
+    maxRequestBytes: MAX_REQUEST_BYTES,
+    stallMs: STALL_MS,
+    clock,
+    log: silentLogger,
+  });
 }
 
 /** A well-formed group message, different for each `text`. */
