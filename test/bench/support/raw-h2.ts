@@ -136,8 +136,7 @@ export class RawConnection {
   }
 
   #lost(error?: Error): void {
-    if (this.#closing) return;
-    throw new Error(`the connection to ${this.#authority} was lost`, { cause: error });
+    if (!this.#closing) fail(`the connection to ${this.#authority} was lost: ${error?.message ?? "closed"}`);
   }
 
   #receive(chunk: Buffer): void {
@@ -155,7 +154,9 @@ export class RawConnection {
     if (type === DATA) this.#data(id, payload);
     if (type === SETTINGS && (flags & ACK) === 0) this.#write(frame(SETTINGS, ACK, 0, Buffer.alloc(0)));
     if (type === PING && (flags & ACK) === 0) this.#write(frame(PING, ACK, 0, Buffer.from(payload)));
-    if (type === GOAWAY && !this.#closing) throw new Error(`${this.#authority} said GOAWAY ${payload.subarray(8)}`);
+    if (type === GOAWAY && !this.#closing) {
+      fail(`${this.#authority} said GOAWAY, error code ${payload.readUInt32BE(4)} ${payload.subarray(8)}`);
+    }
     if (type === RST_STREAM) this.#end(id, false);
     if ((type === DATA || type === HEADERS) && (flags & END_STREAM) !== 0) this.#end(id, true);
   }
@@ -203,6 +204,12 @@ class MessageSplitter {
     }
     this.#pending = bytes.length === 0 ? bytes : Buffer.from(bytes);
   }
+}
+
+/** A load generator that has lost its server measures nothing any more. */
+function fail(words: string): never {
+  console.error(words);
+  process.exit(1);
 }
 
 function frame(type: number, flags: number, id: number, payload: Uint8Array): Buffer {
