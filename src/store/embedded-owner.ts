@@ -14,11 +14,14 @@ export type ServerOwner =
       readonly uid: number;
       readonly gid: number;
       /**
-       * Whether some directory on the way is closed to that user (as /root is to most). The server then keeps the
-       * one capability of root that lets it pass.
+       * Given when some directory on the way is closed to that user (as /root is to most): the program by which
+       * the server keeps the one capability of root that lets it pass.
        */
-      readonly enclosed: boolean;
+      readonly setpriv: string | undefined;
     };
+
+/** Where programs of the system are, whatever the environment says: it may be empty. */
+export const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 interface Ids {
   readonly uid: number;
@@ -42,13 +45,14 @@ export function chooseOwner(cluster: string, program: string): ServerOwner {
   const ids =
     found === undefined || found.uid === 0 ? { uid: NOBODY, gid: NOBODY } : { uid: found.uid, gid: found.gid };
   const closed = [cluster, program].map((path) => closedAncestor(path, ids)).find((path) => path !== undefined);
-  if (closed !== undefined && Bun.which("setpriv") === null) {
+  const setpriv = Bun.which("setpriv", { PATH: SYSTEM_PATH }) ?? undefined;
+  if (closed !== undefined && setpriv === undefined) {
     throw new StoreError(
       "incompatible",
       `Postgres does not run as root, and user ${ids.uid}, as whom it would, may not enter ${closed}; run as an ordinary user, choose another data directory, or install setpriv (util-linux)`,
     );
   }
-  return { kind: "other", ...ids, enclosed: closed !== undefined };
+  return { kind: "other", ...ids, setpriv: closed === undefined ? undefined : setpriv };
 }
 
 /** Makes a directory that only the server (and root) may enter. */
@@ -63,10 +67,10 @@ export function asOwner(
   command: readonly string[],
 ): { readonly command: string[]; readonly ids: { readonly uid?: number; readonly gid?: number } } {
   if (owner.kind === "self") return { command: [...command], ids: {} };
-  if (!owner.enclosed) return { command: [...command], ids: { uid: owner.uid, gid: owner.gid } };
+  if (owner.setpriv === undefined) return { command: [...command], ids: { uid: owner.uid, gid: owner.gid } };
   const capability = "-all,+dac_override";
   const drop = [
-    "setpriv",
+    owner.setpriv,
     // Without it access(2), by which Postgres looks for its own programs, takes no notice of the capability.
     "--securebits=+no_setuid_fixup",
     `--reuid=${owner.uid}`,

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Clock } from "../base/clock";
 import type { Logger } from "../base/log";
 import type { PostgresBinaries } from "./embedded-binaries";
-import { asOwner, type ServerOwner } from "./embedded-owner";
+import { asOwner, type ServerOwner, SYSTEM_PATH } from "./embedded-owner";
 import { StoreError } from "./error";
 
 /** What it takes to run a program of the server. */
@@ -123,7 +123,7 @@ function spawnAsOwner(host: ServerHost, command: readonly string[]): Supervisor 
     cwd: "/",
     // A session of its own: Ctrl-C in the terminal is for the node, which stops the server when it is done with it.
     detached: true,
-    env: { PATH: "/usr/local/bin:/usr/bin:/bin", LD_LIBRARY_PATH: host.libraryPath, LC_ALL: "C", TZ: "UTC" },
+    env: { PATH: SYSTEM_PATH, LD_LIBRARY_PATH: host.libraryPath, LC_ALL: "C", TZ: "UTC" },
     stdin: "pipe",
     stdout: "pipe",
     stderr: "pipe",
