@@ -76,10 +76,9 @@ describe("the embedded database", () => {
 
   test("refuses a second node on its directory, in this process or another, and names the first", async () => {
     await using _database = await start();
-    const error = await storeErrorOf(start());
+    const [error, said] = await Promise.all([storeErrorOf(start()), new Response(spawnNode(dataDir).stdout).text()]);
     expect(error.fault).toBe("refused");
     expect(error.message).toContain(`process ${process.pid} holds`);
-    const said = await new Response(spawnNode(dataDir).stdout).text();
     expect(said).toContain(`failed process ${process.pid} holds`);
   });
 
