@@ -108,7 +108,10 @@ class RawStream {
     const { rpc } = this.#parts;
     const taken = encodeFrames(this.#runner, rpc, TURN_BYTES);
     this.#more = taken.more;
-    if (taken.bytes !== undefined) this.#write(taken.bytes);
+    if (taken.bytes === undefined) return;
+    this.#write(taken.bytes);
+    // What takes more than this turn is a full wire, and the session is to know.
+    if (this.#rest !== undefined) this.#runner.again();
   }
 
   #write(bytes: Buffer): void {

@@ -33,6 +33,8 @@ export interface H2Server extends AsyncDisposable {
   readonly connections: number;
   /** Takes no new connection and no new call. Resolves when the last connection is gone. */
   stop(): Promise<void>;
+  /** Cuts all connections there are, without a word. */
+  kill(): void;
 }
 
 const DEFAULT_MAX_REQUEST_BYTES = 25 * 1024 * 1024;
@@ -119,12 +121,17 @@ class H2Port implements H2Server {
     return this.#stopped;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    const stopped = this.stop();
+  kill(): void {
     for (const { session, socket } of this.#connections.values()) {
       session.destroy();
       socket.destroy();
     }
+    this.#connections.clear();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const stopped = this.stop();
+    this.kill();
     await stopped;
   }
 

@@ -1,6 +1,13 @@
 /** A foreign gRPC client: @grpc/grpc-js with MlsApi's streams defined by hand. */
 
-import { create, type DescMessage, fromBinary, type MessageInitShape, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
 import {
   Client,
   type ClientDuplexStream,
@@ -97,7 +104,9 @@ export class SubscribeCall {
   }
 
   async ended(withinMs?: number): Promise<{ readonly code: number; readonly details: string }> {
-    await until(() => this.status !== undefined, "the stream's end", withinMs);
+    // The status is told when it arrives, even before what was sent ahead of it has been read.
+    const isEnded = () => this.status !== undefined && (this.status.code !== 0 || this.call.readableEnded);
+    await until(isEnded, "the stream's end", withinMs);
     if (this.status === undefined) throw new Error("no status");
     return this.status;
   }

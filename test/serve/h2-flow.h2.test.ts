@@ -1,0 +1,240 @@
+import { describe, expect, test } from "bun:test";
+import { create } from "@bufbuild/protobuf";
+import { systemClock } from "../../src/base/clock";
+import { GROUP } from "../../src/core/topic";
+import { leave } from "../../src/serve/lifecycle";
+import { SubscribeGroupMessagesRequestSchema } from "../../src/wire/gen/mls/api/v1/mls_pb";
+import { envelopeOf, GrpcClient, mutateRequest, SUBSCRIBE_PATH, saidIn } from "../support/h2-grpc";
+import { TestNode, until } from "../support/h2-node";
+import { FLAG, FRAME, RawH2Client } from "../support/h2-raw";
+import { testTopic } from "../support/memory-store";
+
+const A = testTopic(GROUP, 1);
+const WINDOW_BYTES = 65_535;
+
+/** A raw stream that watches a topic and lets the server send one window ahead. */
+async function openWatching(client: RawH2Client, stream: number): Promise<void> {
+  client.request(stream, SUBSCRIBE_PATH);
+  client.data(stream, envelopeOf(mutateRequest(1n, { adds: [{ topic: A }] })));
+  await until(() => saidIn(client.bodyOf(stream)).some(({ kind }) => kind === "complete"), "CatchupComplete");
+}
+
+function liveIds(client: RawH2Client, stream: number): readonly bigint[] {
+  return saidIn(client.bodyOf(stream)).flatMap((said) =>
+    said.kind === "messages" && said.lane === 0n ? said.ids : [],
+  );
+}
+
+/** The numbers from 1 to `count`. */
+function idsTo(count: number): readonly bigint[] {
+  return Array.from({ length: count }, (_, n) => BigInt(n + 1));
+}
+
+function halfCloseAndReset(client: RawH2Client): void {
+  client.data(1, Buffer.alloc(0), true);
+  client.reset(1);
+}
+
+describe("readers that are slow, gone or dead", () => {
+  test("I11, trap of ignored backpressure: a client that reads nothing costs a slice, and its neighbour gets all", async () => {
+    await using node = await TestNode.start();
+    using stalled = await RawH2Client.open({ port: node.port, windowBytes: WINDOW_BYTES });
+    using client = new GrpcClient(node.port);
+    await openWatching(stalled, 1);
+    const neighbour = client.subscribe();
+    neighbour.mutate(1n, { adds: [{ topic: A }] });
+    await neighbour.completed(1n);
+    Bun.gc(true);
+    const before = process.memoryUsage().rss;
+    for (let round = 1; round <= 20; round++) {
+      node.publish(A, 100, 10_000);
+      await until(() => neighbour.idsOf(0n).length === round * 100, "the neighbour's messages");
+    }
+    expect(neighbour.idsOf(0n)).toEqual(idsTo(2_000));
+    expect(stalled.bodyOf(1).length).toBeLessThanOrEqual(WINDOW_BYTES);
+    Bun.gc(true);
+    // 20 MB went by; what the tail keeps of them is shared and bounded by itself.
+    expect(process.memoryUsage().rss - before).toBeLessThan(120 * 1024 * 1024);
+    const [first] = node.host.streams.entries();
+    expect(first?.[1].account.dueOffsets).toBeGreaterThan(1_000);
+    neighbour.call.cancel();
+  });
+
+  test("a reader that falls out of the tail and comes back is healed, in order, without a gap (I1, I2, R-16)", async () => {
+    await using node = await TestNode.start({ limits: { dueOffsets: 50 } });
+    using client = await RawH2Client.open({ port: node.port, windowBytes: WINDOW_BYTES });
+    await openWatching(client, 1);
+    for (let round = 0; round < 20; round++) {
+      node.publish(A, 50, 1_000);
+      await Bun.sleep(1);
+    }
+    await until(() => client.bodyOf(1).length > WINDOW_BYTES - 20_000, "the window to be used up");
+    client.widen(1, 1 << 24);
+    await until(() => liveIds(client, 1).length === 1_000, "all messages");
+    expect(liveIds(client, 1)).toEqual(idsTo(1_000));
+    const [first] = node.host.streams.entries();
+    expect(first?.[1].account.healedMessages).toBeGreaterThan(0);
+  });
+
+  test("a reader that takes a little at a time is not a stalled one; one that takes nothing ends with ABORTED", async () => {
+    const stallMs = 300;
+    await using node = await TestNode.start({ stallMs });
+    using client = await RawH2Client.open({ port: node.port, windowBytes: WINDOW_BYTES });
+    await openWatching(client, 1);
+    node.publish(A, 40, 20_000);
+    const begunAt = performance.now();
+    while (performance.now() - begunAt < 3 * stallMs) {
+      await Bun.sleep(stallMs / 3);
+      client.widen(1, 20_000);
+    }
+    expect(node.outcomes).toEqual([]);
+    await until(() => node.outcomes.length === 1, "the stream's end", 4 * stallMs + 2_000);
+    expect(node.outcomes).toEqual(["stalled"]);
+  });
+
+  test("the end of a stream whose client reads again in time arrives after all that was written", async () => {
+    await using node = await TestNode.start();
+    using client = await RawH2Client.open({ port: node.port, windowBytes: WINDOW_BYTES });
+    client.request(1, SUBSCRIBE_PATH);
+    node.publish(A, 200, 5_000);
+    client.data(1, envelopeOf(mutateRequest(1n, { adds: [{ topic: A }], historyOnly: true })), true);
+    await until(() => client.bodyOf(1).length > WINDOW_BYTES - 20_000, "the window to be used up");
+    client.widen(1, 1 << 24);
+    await until(() => client.framesOf(1).some(({ flags }) => (flags & FLAG.endStream) !== 0), "trailers");
+    expect(client.framesOf(1).at(-1)?.type).toBe(FRAME.headers);
+    const said = saidIn(client.bodyOf(1));
+    expect(said.flatMap((one) => (one.kind === "messages" ? [...one.ids] : []))).toEqual(idsTo(200));
+    expect(said.at(-1)).toEqual({ kind: "complete", id: 1n });
+    await until(() => node.outcomes.length === 1, "the stream's end");
+    expect(node.outcomes).toEqual(["finished"]);
+  });
+
+  for (const [how, leaveIt] of [
+    ["cancels", (client: RawH2Client) => client.reset(1)],
+    ["half-closes and cancels", halfCloseAndReset],
+    ["resets its connection", (client: RawH2Client) => client.socket.resetAndDestroy()],
+    ["closes its connection", (client: RawH2Client) => client.socket.destroy()],
+  ] as const) {
+    test(`R-47: when the client ${how}, everything is released within a second`, async () => {
+      await using node = await TestNode.start({ keepaliveMs: 30_000 });
+      using client = await RawH2Client.open({ port: node.port, windowBytes: WINDOW_BYTES });
+      await openWatching(client, 1);
+      // With bytes that wait to be read, and a wave under way.
+      node.publish(A, 100, 10_000);
+      client.data(1, envelopeOf(mutateRequest(2n, { adds: [{ topic: A, cursor: 0n }], removes: [A] })));
+      await until(() => client.bodyOf(1).length > WINDOW_BYTES - 20_000, "the window to be used up");
+      const leftAt = performance.now();
+      leaveIt(client);
+      await until(() => node.host.streams.size === 0, "the stream to be let go of", 1_000);
+      expect(performance.now() - leftAt).toBeLessThan(1_000);
+      expect(node.feed.stats()).toMatchObject({ watchedTopics: 0, subscribers: 0 });
+      expect(node.outcomes).toEqual(["cancelled"]);
+    });
+  }
+
+  test("a client that asks and never reads is not listened to any more, and a Pong that comes in time is still seen", async () => {
+    await using node = await TestNode.start({ keepaliveMs: 30_000 });
+    using client = await RawH2Client.open({ port: node.port, windowBytes: 8_000 });
+    await openWatching(client, 1);
+    node.publish(A, 100, 1_000);
+    await until(() => client.bodyOf(1).length > 7_000, "the window to be used up");
+    // 4 096 Mutates, each of which is owed an answer.
+    const one = envelopeOf(mutateRequest(0n, { removes: [A] }));
+    client.data(1, Buffer.concat(Array.from({ length: 4_096 }, () => one)));
+    await Bun.sleep(50);
+    const [first] = node.host.streams.entries();
+    const taken = first?.[1].account.mutates ?? 0;
+    expect(taken).toBeGreaterThan(0);
+    expect(taken).toBeLessThan(4_096);
+    client.widen(1, 1 << 24);
+    await until(
+      () => saidIn(client.bodyOf(1)).filter(({ kind }) => kind === "complete").length === 4_097,
+      "all answers",
+    );
+  });
+});
+
+describe("the older server streams", () => {
+  test("headers at once, history above the cursor, then live, exactly once, until the client cancels", async () => {
+    await using node = await TestNode.start();
+    using client = new GrpcClient(node.port);
+    node.publish(A, 3);
+    const filters = [{ groupId: Buffer.from(A.slice(1), "latin1"), idCursor: 1n }];
+    const call = client.subscribeGroups(create(SubscribeGroupMessagesRequestSchema, { filters }));
+    const ids: bigint[] = [];
+    let open = false;
+    call.on("metadata", () => {
+      open = true;
+    });
+    call.on("data", (message) => ids.push(message.version.value.id));
+    call.on("error", () => {});
+    await until(() => open, "headers");
+    await until(() => ids.length === 2, "history");
+    node.publish(A, 2);
+    await until(() => ids.length === 4, "live messages");
+    expect(ids).toEqual([2n, 3n, 4n, 5n]);
+    call.cancel();
+    await until(() => node.outcomes.length === 1, "the stream's end");
+    expect(node.outcomes).toEqual(["cancelled"]);
+  });
+
+  test("without a filter, INVALID_ARGUMENT", async () => {
+    await using node = await TestNode.start();
+    using client = new GrpcClient(node.port);
+    const call = client.subscribeGroups(create(SubscribeGroupMessagesRequestSchema, {}));
+    let code: number | undefined;
+    call.on("error", () => {});
+    call.on("status", (status) => {
+      code = status.code;
+    });
+    call.resume();
+    await until(() => code !== undefined, "a status");
+    expect(code).toBe(3);
+  });
+});
+
+describe("a node that goes down", () => {
+  const leaveNode = (node: TestNode, graceMs: number) =>
+    leave({ ports: [node.server], streams: node.host.streams, clock: systemClock, log: node.host.log, graceMs });
+
+  test("tells every stream UNAVAILABLE and lets its clients go before the deadline", async () => {
+    await using node = await TestNode.start();
+    using client = new GrpcClient(node.port);
+    const streams = [client.subscribe(), client.subscribe()];
+    await until(() => streams.every(({ said }) => said.length === 1), "Started");
+    const begunAt = performance.now();
+    const left = leaveNode(node, 5_000);
+    for (const stream of streams) expect((await stream.ended()).code).toBe(14);
+    client[Symbol.dispose]();
+    await left;
+    expect(performance.now() - begunAt).toBeLessThan(4_000);
+    expect(node.outcomes).toEqual(["shutdown", "shutdown"]);
+    expect(node.server.connections).toBe(0);
+  });
+
+  test("cuts a client that does not go when its time is up", async () => {
+    await using node = await TestNode.start();
+    using client = await RawH2Client.open({ port: node.port, windowBytes: 0 });
+    client.request(1, SUBSCRIBE_PATH);
+    await until(() => node.host.streams.size === 1, "the stream");
+    const begunAt = performance.now();
+    await leaveNode(node, 200);
+    expect(performance.now() - begunAt).toBeGreaterThanOrEqual(190);
+    expect(performance.now() - begunAt).toBeLessThan(2_000);
+    expect(node.server.connections).toBe(0);
+    expect(client.frames.some(({ type }) => type === FRAME.goaway)).toBe(true);
+  });
+
+  test("takes no new call on a connection that stays", async () => {
+    await using node = await TestNode.start();
+    using client = await RawH2Client.open({ port: node.port, windowBytes: 0 });
+    client.request(1, SUBSCRIBE_PATH);
+    await until(() => node.host.streams.size === 1, "the stream");
+    const left = leaveNode(node, 300);
+    await client.frame(({ type }) => type === FRAME.goaway, "GOAWAY");
+    client.request(3, SUBSCRIBE_PATH);
+    await left;
+    expect(client.framesOf(3).every(({ type }) => type === FRAME.rstStream)).toBe(true);
+    expect(node.outcomes.length).toBe(1);
+  });
+});
