@@ -264,6 +264,19 @@ describe("what a replay costs", () => {
     expect(reader.takeAsked()).toEqual(["heads", "heads"]);
   });
 
+  test("I1: an answer that is kept is of no use for what was stored since", async () => {
+    const clock = new VirtualClock();
+    const store = filled(clock, 300, 1);
+    await using memory = await startedOn(store, clock, { tailRows: 1 });
+    const { feed } = memory;
+    const topic = testTopic(GROUP, 0);
+    for (let round = 0; round < 5; round++) {
+      const scope = scopeOf(feed, [topic]);
+      expectExactly(await replayed(feed, scope, clock), store, scope);
+      for (let n = 0; n < 3; n++) await feed.publish([testMessage(topic, round * 10 + n)]);
+    }
+  });
+
   test("I9: an answer that was on its way before a ceiling was pinned is not joined: it may lack what lies below it (I1)", async () => {
     const clock = new VirtualClock();
     const store = filled(clock, 300, 1);

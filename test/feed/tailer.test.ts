@@ -241,6 +241,25 @@ describe("a look that is waited for", () => {
     expect(reader.takeAsked()).toEqual(["above", "above"]);
   });
 
+  test("R-36: one that is under way is not joined: it may have looked too early", async () => {
+    const clock = new VirtualClock();
+    const store = new MemoryStore(clock);
+    await using memory = await started(store, clock);
+    const { feed } = memory;
+    const early = feed.look();
+    await clock.advanceAsync(6);
+    store.insert(group);
+    const late = feed.look();
+    await clock.advanceAsync(4);
+    expect([await outcome(clock, early), await outcome(clock, late), feed.tail.head]).toEqual([
+      "resolved",
+      "pending",
+      0,
+    ]);
+    await clock.advanceAsync(10);
+    expect([await outcome(clock, late), feed.tail.head]).toEqual(["resolved", 1]);
+  });
+
   test("rejects with a StoreError within a bounded time, and the next one works again", async () => {
     const clock = new VirtualClock();
     const store = new MemoryStore(clock);
