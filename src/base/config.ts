@@ -51,7 +51,7 @@ export const SERVE_SETTINGS = {
     flag: "admin-listen",
     kind: listenAddressOrOff,
     default: "127.0.0.1:5559",
-    sentence: "Where /livez and /readyz answer; keep it away from the public.",
+    sentence: "Where /livez, /readyz and /metrics answer; keep it away from the public.",
   },
   keepaliveMs: {
     env: "TIDELINE_KEEPALIVE_MS",
@@ -86,14 +86,14 @@ export const SERVE_SETTINGS = {
     env: "TIDELINE_TAIL_ROWS",
     flag: "tail-rows",
     kind: integer("messages", 1_000, 16_000_000),
-    default: "200000",
+    default: "65536",
     sentence: "How many of the newest messages are kept in memory, shared by all streams.",
   },
   tailBytes: {
     env: "TIDELINE_TAIL_BYTES",
     flag: "tail-bytes",
     kind: bytes(MiB, 64 * GiB),
-    default: "128MiB",
+    default: "64MiB",
     sentence: "How many bytes of the newest messages are kept in memory, shared by all streams.",
   },
   dbReaders: {
@@ -101,14 +101,7 @@ export const SERVE_SETTINGS = {
     flag: "db-readers",
     kind: integer("connections", 1, 100),
     default: "4",
-    sentence: "Database connections that read: histories, queries and new messages.",
-  },
-  dbWriters: {
-    env: "TIDELINE_DB_WRITERS",
-    flag: "db-writers",
-    kind: integer("connections", 1, 100),
-    default: "2",
-    sentence: "Database connections that write.",
+    sentence: "Database connections that read: histories, queries and new messages. Publishing has two of its own.",
   },
   maxMessageBytes: {
     env: "TIDELINE_MAX_MESSAGE_BYTES",

@@ -1,4 +1,5 @@
-import { cpuSeconds, runJson, runningTarget, startNode, startServer, type Target } from "../support/processes";
+import { cpuSeconds } from "../../support/serve-process";
+import { runJson, runningTarget, startNode, startServer, type Target } from "../support/processes";
 import type { Figure, Question, RunOptions } from "../support/question";
 
 interface LoadResult {
@@ -21,7 +22,7 @@ export const live: Question = {
     const bare: Measured[] = [];
     for (let run = 0; run < options.runs; run++) {
       node.push(await measure(() => startOrUse(options)));
-      bare.push(await measure(() => startServer(["test/bench/live/reference.ts"], {})));
+      bare.push(await measure(() => startServer(["test/bench/live/reference.ts"])));
     }
     const shape = `${SETTINGS.streams} streams, ${SETTINGS.streams / SETTINGS.connections} per connection, ${SETTINGS.bytes} B`;
     return [
