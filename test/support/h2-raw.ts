@@ -127,6 +127,14 @@ export class RawH2Client implements Disposable {
     return found;
   }
 
+  /** Resolves when the server has read everything that was sent before. */
+  async readByServer(): Promise<void> {
+    const answered = () => this.frames.filter(({ type, flags }) => type === FRAME.ping && flags === FLAG.ack).length;
+    const before = answered();
+    this.send(FRAME.ping, 0, 0, Buffer.alloc(8));
+    await until(() => answered() > before, "the answer to a PING");
+  }
+
   [Symbol.dispose](): void {
     this.socket.destroy();
   }

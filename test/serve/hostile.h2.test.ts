@@ -1,0 +1,223 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import http2 from "node:http2";
+import { GROUP } from "../../src/core/topic";
+import { envelopeOf, GrpcClient, mutateRequest, SUBSCRIBE_PATH, type SubscribeCall } from "../support/h2-grpc";
+import { TestNode, type TestNodeOptions, until } from "../support/h2-node";
+import { FLAG, FRAME, headerBlock, PREFACE, RawH2Client, rawFrame, uint32 } from "../support/h2-raw";
+import { testTopic } from "../support/memory-store";
+
+const A = testTopic(GROUP, 1);
+const MiB = 1024 * 1024;
+
+/** Each test is one attack; beside it a neighbour on a connection of its own has to live on and get its messages. */
+describe("hostile clients", () => {
+  let node: TestNode;
+  let client: GrpcClient;
+  let neighbour: SubscribeCall;
+
+  const options: TestNodeOptions = {
+    maxRequestBytes: 4 * MiB,
+    maxConcurrentStreams: 100,
+    guard: {
+      handshakeMs: 150,
+      idleMs: 150,
+      lingerMs: 20,
+      settingsBurst: 20,
+      settingsPerSecond: 1,
+      pingBurst: 50,
+      pingsPerSecond: 1,
+      resetBurst: 200,
+      resetsPerSecond: 10,
+      heldRequestBytes: 1.5 * MiB,
+    },
+  };
+
+  beforeEach(async () => {
+    node = await TestNode.start(options);
+    client = new GrpcClient(node.port);
+    neighbour = client.subscribe();
+    neighbour.mutate(1n, { adds: [{ topic: A }] });
+    await neighbour.completed(1n);
+  });
+
+  afterEach(async () => {
+    node.publish(A, 3);
+    await until(() => neighbour.idsOf(0n).length === 3, "the neighbour's messages");
+    expect(neighbour.status).toBeUndefined();
+    await until(() => node.server.connections === 1 && node.host.streams.size === 1, "what the attack left to be gone");
+    client[Symbol.dispose]();
+    await node[Symbol.asyncDispose]();
+  });
+
+  /** Statuses of streams that ended other than by cancelling. */
+  const refusals = () => node.outcomes.filter((outcome) => outcome !== "cancelled");
+
+  /** One stream that sends these bytes as its body: resolves with the number of frames it was answered. */
+  async function attackStream(raw: RawH2Client, body: Uint8Array, end = false): Promise<void> {
+    raw.request(1, SUBSCRIBE_PATH);
+    raw.data(1, body, end);
+    await until(() => raw.framesOf(1).some(({ flags }) => (flags & FLAG.endStream) !== 0), "the stream's end");
+  }
+
+  test("a length prefix of 4 GiB ends its stream at once, and the connection lives on", async () => {
+    using raw = await RawH2Client.open({ port: node.port });
+    const before = process.memoryUsage().rss;
+    await attackStream(raw, Buffer.from([0, 0xff, 0xff, 0xff, 0xff, 1, 2, 3]));
+    expect(process.memoryUsage().rss - before).toBeLessThan(32 * MiB);
+    raw.request(3, SUBSCRIBE_PATH);
+    await until(() => raw.bodyOf(3).length > 0, "Started on another stream of the connection");
+    expect(refusals()).toEqual(["refused"]);
+  });
+
+  test("messages that are no protobuf, cut off, flagged as compressed or as an end each end their stream", async () => {
+    const bodies = [
+      Buffer.from([0, 0, 0, 0, 4, 0xff, 0xff, 0xff, 0xff]),
+      Buffer.from([0, 0, 0, 0, 9, 1, 2]),
+      Buffer.from([1, 0, 0, 0, 1, 0]),
+      Buffer.from([2, 0, 0, 0, 2, 0x7b, 0x7d]),
+      Buffer.from([0x80, 0, 0, 0, 0]),
+    ];
+    for (const body of bodies) {
+      using raw = await RawH2Client.open({ port: node.port });
+      await attackStream(raw, body, true);
+    }
+    await until(() => node.outcomes.length === bodies.length, "the streams to be let go of");
+    expect(node.outcomes).toEqual(["badRequest", "refused", "refused", "refused", "refused"]);
+  });
+
+  test("requests that are never finished may hold so much per connection, and no more", async () => {
+    const session = http2.connect(`http://127.0.0.1:${node.port}`);
+    const part = Buffer.concat([Buffer.from([0, 0, 0x40, 0, 0]), Buffer.alloc(MiB)]);
+    const calls = [1, 2].map(() => {
+      const headers = { ":method": "POST", ":path": SUBSCRIBE_PATH, "content-type": "application/grpc" };
+      const call = session.request(headers);
+      call.on("error", () => {});
+      call.write(part);
+      return call;
+    });
+    await until(() => refusals().length === 1, "one of the streams to end");
+    expect(node.host.streams.size).toBe(2);
+    for (const call of calls) call.close();
+    session.destroy();
+  });
+
+  test("a connection that begins with garbage is closed", async () => {
+    for (const garbage of ["GET / HTTP/1.1\r\nHost: x\r\n\r\n", "\u0000".repeat(5_000), "PRI * HTTP/2.0\r\n\r\nXX"]) {
+      using raw = await RawH2Client.bare(node.port);
+      raw.socket.write(garbage);
+      await until(() => raw.closed, "the connection to be closed");
+    }
+  });
+
+  test("a connection that says nothing, or half a preface, is closed when its time is up", async () => {
+    using silent = await RawH2Client.bare(node.port);
+    using slow = await RawH2Client.bare(node.port);
+    slow.socket.write(PREFACE.subarray(0, 10));
+    await until(() => silent.closed && slow.closed, "both to be closed");
+  });
+
+  test("a connection without a stream and without a PING is closed when it has been idle", async () => {
+    using raw = await RawH2Client.open({ port: node.port });
+    await until(() => raw.closed, "the connection to be closed");
+    expect(raw.frames.some(({ type }) => type === FRAME.goaway)).toBe(true);
+  });
+
+  test("a frame longer than was agreed ends its connection", async () => {
+    using raw = await RawH2Client.open({ port: node.port });
+    raw.request(1, SUBSCRIBE_PATH);
+    raw.send(FRAME.data, 0, 1, Buffer.alloc(1 << 20));
+    await until(() => raw.closed, "the connection to be closed");
+  });
+
+  test("frames that make no sense end their connection", async () => {
+    const nonsense = [
+      rawFrame(FRAME.data, 0, 0, Buffer.alloc(4)),
+      rawFrame(FRAME.windowUpdate, 0, 0, uint32(0)),
+      rawFrame(FRAME.continuation, 0, 5, Buffer.alloc(4)),
+      rawFrame(FRAME.settings, 0, 0, Buffer.alloc(5)),
+      rawFrame(FRAME.headers, FLAG.endHeaders, 1, Buffer.alloc(64, 0xff)),
+    ];
+    for (const bytes of nonsense) {
+      using raw = await RawH2Client.open({ port: node.port });
+      raw.socket.write(bytes);
+      await until(() => raw.closed, "the connection to be closed");
+    }
+  });
+
+  test("a header block without end, and one with too much in it, are cut without being collected", async () => {
+    const junk = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`x-junk-${n}`, "v".repeat(100)]));
+    const before = process.memoryUsage().rss;
+    using endless = await RawH2Client.open({ port: node.port });
+    endless.send(FRAME.headers, 0, 1, headerBlock(SUBSCRIBE_PATH, junk));
+    for (let n = 0; n < 500 && !endless.closed; n++) {
+      endless.send(FRAME.continuation, 0, 1, headerBlock(SUBSCRIBE_PATH, junk));
+    }
+    await until(() => endless.closed, "the connection to be closed");
+    expect(process.memoryUsage().rss - before).toBeLessThan(64 * MiB);
+    expect(node.host.streams.size).toBe(1);
+  });
+
+  test("resets by the thousand end their connection, and leave no stream behind", async () => {
+    using raw = await RawH2Client.open({ port: node.port });
+    for (let n = 0; n < 5_000 && !raw.closed; n++) {
+      raw.request(1 + 2 * n, SUBSCRIBE_PATH);
+      raw.reset(1 + 2 * n);
+    }
+    await until(() => raw.closed, "the connection to be closed");
+    await until(() => node.host.streams.size === 1, "the streams to be let go of");
+    expect(node.outcomes.length).toBeLessThan(1_000);
+    expect(refusals()).toEqual([]);
+  });
+
+  test("more streams than were agreed are refused, the others live", async () => {
+    using raw = await RawH2Client.open({ port: node.port });
+    for (let n = 0; n < 150; n++) raw.request(1 + 2 * n, SUBSCRIBE_PATH);
+    await raw.readByServer();
+    expect(node.host.streams.size).toBe(101);
+    expect(raw.frames.filter(({ type }) => type === FRAME.rstStream).length).toBe(50);
+    await until(() => raw.bodyOf(1).length > 0, "Started on the first");
+  });
+
+  test("PINGs by the thousand end their connection", async () => {
+    using raw = await RawH2Client.open({ port: node.port });
+    for (let n = 0; n < 2_000 && !raw.closed; n++) raw.send(FRAME.ping, 0, 0, Buffer.alloc(8));
+    await until(() => raw.closed, "the connection to be closed");
+  });
+
+  test("SETTINGS by the thousand end their connection", async () => {
+    using raw = await RawH2Client.open({ port: node.port });
+    for (let n = 0; n < 2_000 && !raw.closed; n++) raw.send(FRAME.settings, 0, 0);
+    await until(() => raw.closed, "the connection to be closed");
+  });
+
+  test("a TCP reset in the middle of everything releases all streams of the connection", async () => {
+    using raw = await RawH2Client.open({ port: node.port });
+    for (let n = 0; n < 50; n++) {
+      raw.request(1 + 2 * n, SUBSCRIBE_PATH);
+      raw.data(1 + 2 * n, envelopeOf(mutateRequest(1n, { adds: [{ topic: A }] })));
+    }
+    await until(() => node.host.streams.size === 51, "the streams");
+    raw.socket.resetAndDestroy();
+    await until(() => node.host.streams.size === 1, "the streams to be let go of", 1_000);
+    expect(node.feed.stats().subscribers).toBe(1);
+  });
+
+  test("a hundred connections that do all of it leave neither memory nor connections behind", async () => {
+    const attack = async () => {
+      using raw = await RawH2Client.open({ port: node.port, windowBytes: 100 });
+      for (let n = 0; n < 20; n++) {
+        raw.request(1 + 2 * n, SUBSCRIBE_PATH);
+        raw.data(1 + 2 * n, Buffer.concat([Buffer.from([0, 0, 3, 0, 0]), Buffer.alloc(10_000)]));
+      }
+      await raw.readByServer();
+      raw.socket.resetAndDestroy();
+    };
+    for (let n = 0; n < 20; n++) await attack();
+    Bun.gc(true);
+    const before = process.memoryUsage().rss;
+    for (let n = 0; n < 80; n++) await attack();
+    await until(() => node.server.connections === 1, "the connections to be gone");
+    Bun.gc(true);
+    expect(process.memoryUsage().rss - before).toBeLessThan(48 * MiB);
+  });
+});
