@@ -1,5 +1,5 @@
 /**
- * Real databases for tests: one throw-away Postgres per process, started when first asked for, and a fresh,
+ * Real databases for tests: one throw-away Postgres per process, started on import, and a fresh,
  * migrated database per call. Nothing of it survives the process, not even its death by kill -9.
  */
 
@@ -53,13 +53,16 @@ interface TestServer {
   readonly directory: string;
 }
 
-let started: Promise<TestServer> | undefined;
+/**
+ * Started on import rather than by the first test that asks: the test runner kills all processes that were
+ * started within a test when that test times out, and every later one would fail with it.
+ */
+const testServer = await startTestServer();
 let created = 0;
 
 /** Makes a new database on this process's server, in about 15 ms. */
 export async function createDatabase(options: DatabaseOptions = {}): Promise<TestDatabase> {
-  started ??= startTestServer();
-  const { directory } = await started;
+  const { directory } = testServer;
   const database = `test_${++created}`;
   const template = options.migrated === false ? "template1" : TEMPLATE;
   await asAdmin(directory, `CREATE DATABASE ${database} TEMPLATE ${template}`);
@@ -103,8 +106,12 @@ function removeAfterwards(directory: string): void {
   const script = `
     while read -r _; do :; done
     tries=0
-    while [ -e "$1/cluster/postmaster.pid" ] && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
-    rm -rf "$1"
+    while [ -e "$1" ] && [ $tries -lt 100 ]; do
+      # One that is still being made may put new files where old ones were just removed.
+      [ -e "$1/cluster/postmaster.pid" ] || rm -rf "$1"
+      sleep 0.1
+      tries=$((tries + 1))
+    done
   `;
   const janitor = Bun.spawn(["/bin/sh", "-c", script, "janitor", directory], {
     detached: true,
