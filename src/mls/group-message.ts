@@ -14,6 +14,10 @@ const WIRE_FORMAT_PRIVATE_MESSAGE = 2;
 
 const CONTENT_TYPES = { application: 1, proposal: 2, commit: 3 } as const;
 
+const KNOWN_VERSIONS = [MLS_VERSION_1];
+const KNOWN_WIRE_FORMATS = [WIRE_FORMAT_PRIVATE_MESSAGE];
+const KNOWN_CONTENT_TYPES = Object.values(CONTENT_TYPES);
+
 /** What the encrypted content is. */
 export type ContentType = keyof typeof CONTENT_TYPES;
 
@@ -34,11 +38,11 @@ export type ParsedGroupMessage =
 /** Reads the whole of a group message. Never throws for what is in it. */
 export function parseGroupMessage(data: Uint8Array): ParsedGroupMessage {
   const reader = new TlsReader(data);
-  reader.oneOf("version", 2, [MLS_VERSION_1]);
-  reader.oneOf("wire_format", 2, [WIRE_FORMAT_PRIVATE_MESSAGE]);
+  reader.oneOf("version", 2, KNOWN_VERSIONS);
+  reader.oneOf("wire_format", 2, KNOWN_WIRE_FORMATS);
   const groupId = reader.opaque("group_id");
   const epoch = reader.uint("epoch", 8);
-  const contentType = contentTypeOf(reader.oneOf("content_type", 1, Object.values(CONTENT_TYPES)));
+  const contentType = contentTypeOf(reader.oneOf("content_type", 1, KNOWN_CONTENT_TYPES));
   reader.opaque("authenticated_data");
   reader.opaque("encrypted_sender_data");
   reader.opaque("ciphertext");

@@ -52,16 +52,18 @@ export class TlsReader {
 
   /** An unsigned number of `size` bytes, 1 to 8, big end first. */
   uint(field: string, size: number): bigint {
-    const start = this.#at;
+    const bytes = this.#take(field, this.#at, size, plural(size));
+    if (bytes.length === 8) return new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0);
     let value = 0n;
-    for (const byte of this.#take(field, start, size, plural(size))) value = (value << 8n) | BigInt(byte);
+    for (const byte of bytes) value = (value << 8n) | BigInt(byte);
     return value;
   }
 
-  /** An unsigned number of `size` bytes, 1 to 4, that has to be one of those `known`. */
+  /** An unsigned number of `size` bytes, 1 to 4, big end first, that has to be one of those `known`. */
   oneOf(field: string, size: number, known: readonly number[]): number {
     const offset = this.#at;
-    const value = Number(this.uint(field, size));
+    let value = 0;
+    for (const byte of this.#take(field, offset, size, plural(size))) value = value * 256 + byte;
     if (!known.includes(value)) {
       this.#fail({ reason: "badValue", field, offset, wanted: known.join(" or "), found: `${value}` });
     }

@@ -2,11 +2,12 @@
 
 import type { Clock } from "../base/clock";
 import type { PublishMetrics } from "../base/metrics";
-import { GROUP, type Kind, topicOf, WELCOME } from "../core/topic";
+import { GROUP, type Kind, WELCOME } from "../core/topic";
 import type { Feed } from "../feed/types";
 import { parseGroupMessage } from "../mls/group-message";
 import { describeFault } from "../mls/reader";
 import type { NewMessage } from "../store/types";
+import { topicOfBytes } from "../wire/bytes";
 import { type Body, encodeGroupBody, encodeWelcomeBody } from "../wire/entry";
 import type {
   GroupMessageInput,
@@ -81,7 +82,7 @@ function newGroupMessage(deps: PublishDeps, at: string, input: GroupMessageInput
   checkIdentifier(`${at}.v1.data: group_id`, groupId);
   const body = encodeGroupBody({ groupId, data, senderHmac, shouldPush, isCommit });
   checkSize(deps, `${at}.v1.data`, data, body);
-  return { kind: GROUP, topic: topicOf(GROUP, groupId), digest: digestOf(data), ...body };
+  return { kind: GROUP, topic: topicOfBytes(GROUP, groupId), digest: digestOf(data), ...body };
 }
 
 function newWelcome(deps: PublishDeps, at: string, input: WelcomeMessageInput): NewMessage {
@@ -93,7 +94,7 @@ function newWelcome(deps: PublishDeps, at: string, input: WelcomeMessageInput): 
     version.case === "v1" ? checkedWelcome(at, version.value) : checkedPointer(at, version.value);
   const body = encodeWelcomeBody(version);
   checkSize(deps, field, payload, body);
-  const topic = topicOf(WELCOME, version.value.installationKey);
+  const topic = topicOfBytes(WELCOME, version.value.installationKey);
   return { kind: WELCOME, topic, digest: digestOf(payload), ...body };
 }
 

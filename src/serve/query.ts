@@ -1,8 +1,9 @@
 /** The RPCs of MlsApi that read. Each is a plain function, so that any way of speaking to the node can call it. */
 
 import { MAX_CURSOR } from "../core/limits";
-import { GROUP, type Kind, type Topic, topicOf, WELCOME } from "../core/topic";
+import { GROUP, type Kind, type Topic, WELCOME } from "../core/topic";
 import type { Reader, StoredMessage } from "../store/types";
+import { topicOfBytes } from "../wire/bytes";
 import type {
   GetNewestGroupMessageRequest,
   GetNewestGroupMessageResponse,
@@ -70,7 +71,7 @@ function rowsOf(deps: QueryDeps, topic: Topic, page: Page): Promise<readonly Sto
 
 function topicAsked(field: string, kind: Kind, identifier: Uint8Array): Topic {
   checkIdentifier(field, identifier);
-  return topicOf(kind, identifier);
+  return topicOfBytes(kind, identifier);
 }
 
 function pageAsked(paging: PagingInfo | undefined): Page {

@@ -10,7 +10,6 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { GROUP, type Kind } from "../core/topic";
 import {
   type GroupMessage,
-  GroupMessage_V1Schema,
   GroupMessageSchema,
   type WelcomeMessage,
   WelcomeMessage_V1Schema,
@@ -52,14 +51,27 @@ export type WelcomeBody = Exclude<WelcomeMessageInput["version"], { case: undefi
 const LENGTH_DELIMITED = 2;
 const ID_TAG = 0x08;
 const CREATED_TAG = 0x10;
+// GroupMessage.V1, where it goes on.
+const GROUP_ID_TAG = 0x1a;
+const DATA_TAG = 0x22;
+const SENDER_HMAC_TAG = 0x2a;
+const SHOULD_PUSH_TAG = 0x30;
+const IS_COMMIT_TAG = 0x38;
 
 /** The arms that bodies are of: `v1` of both kinds, and the pointer of welcomes. */
 export const V1_ARM = 1;
 export const WELCOME_POINTER_ARM = 2;
 
-/** The body of a group message. */
-export function encodeGroupBody(body: GroupBody): Body {
-  return { arm: V1_ARM, body: toBinary(GroupMessage_V1Schema, create(GroupMessage_V1Schema, body)) };
+/** The body of a group message: written by hand, byte for byte what protobuf-es would write. */
+export function encodeGroupBody({ groupId, data, senderHmac, shouldPush, isCommit }: GroupBody): Body {
+  const flags = (shouldPush ? 2 : 0) + (isCommit ? 2 : 0);
+  const body = new Uint8Array(sizeOfBytes(groupId) + sizeOfBytes(data) + sizeOfBytes(senderHmac) + flags);
+  let at = writeBytes(GROUP_ID_TAG, groupId, body, 0);
+  at = writeBytes(DATA_TAG, data, body, at);
+  at = writeBytes(SENDER_HMAC_TAG, senderHmac, body, at);
+  at = writeFlag(SHOULD_PUSH_TAG, shouldPush, body, at);
+  writeFlag(IS_COMMIT_TAG, isCommit, body, at);
+  return { arm: V1_ARM, body };
 }
 
 /** The body of a welcome. Fields that only the published form has numbers for get those of the delivered one. */
@@ -120,4 +132,24 @@ export function welcomeMessageOf(entry: Uint8Array): WelcomeMessage {
 
 function entryTag(kind: Kind): number {
   return ((kind === GROUP ? 1 : 2) << 3) | LENGTH_DELIMITED;
+}
+
+/** Size of a `bytes` field; one that is empty is left out. */
+function sizeOfBytes({ length }: Uint8Array): number {
+  return length === 0 ? 0 : 1 + sizeOfVarint(length) + length;
+}
+
+function writeBytes(tag: number, bytes: Uint8Array, target: Uint8Array, at: number): number {
+  if (bytes.length === 0) return at;
+  target[at] = tag;
+  const start = writeVarint(bytes.length, target, at + 1);
+  target.set(bytes, start);
+  return start + bytes.length;
+}
+
+function writeFlag(tag: number, flag: boolean, target: Uint8Array, at: number): number {
+  if (!flag) return at;
+  target[at] = tag;
+  target[at + 1] = 1;
+  return at + 2;
 }

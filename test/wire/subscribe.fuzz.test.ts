@@ -14,6 +14,7 @@ import {
   type Placed,
 } from "../../src/wire/entry";
 import {
+  GroupMessage_V1Schema,
   GroupMessageSchema,
   SubscribeResponse_V1_MessagesSchema,
   SubscribeResponseSchema,
@@ -107,6 +108,22 @@ describe.each(SEEDS)("seed %d", (seed) => {
       const lane = kind === GROUP ? "groupMessages" : "welcomeMessages";
       const list = create(SubscribeResponse_V1_MessagesSchema, { [lane]: [decoded] });
       expect(Buffer.compare(toBinary(SubscribeResponse_V1_MessagesSchema, list), entry)).toBe(0);
+    }
+  });
+
+  test("the body of a group message is what protobuf-es writes, whatever is empty", () => {
+    const random = new Prng(seed);
+    for (let i = 0; i < 100; i++) {
+      const any = () => bytes(random, 0, random.pick([0, 1, 127, 128, 20_000]));
+      const fields = {
+        groupId: any(),
+        data: any(),
+        senderHmac: any(),
+        shouldPush: random.chance(0.5),
+        isCommit: random.chance(0.5),
+      };
+      const want = toBinary(GroupMessage_V1Schema, create(GroupMessage_V1Schema, fields));
+      expect(Buffer.compare(encodeGroupBody(fields).body, want)).toBe(0);
     }
   });
 
