@@ -4,6 +4,7 @@ import type { Message } from "../core/message";
 import type { ReplayScope } from "../core/session/events";
 import type { Tail } from "../core/tail";
 import { KINDS, kindOf, type PerKind } from "../core/topic";
+import { StoreError } from "../store/error";
 import type { Reader } from "../store/types";
 import type { HeadIndex } from "./head-index";
 import { HeadQuestions } from "./head-questions";
@@ -205,7 +206,9 @@ class ReplayRun implements Replay, Asker {
   #fail(error: unknown): void {
     if (this.#cancelled) return;
     const fault = faultOf(error);
-    this.#parts.log.warn("replay failed", { fault, error: `${error}` });
+    // What the store does is said once by those who watch it, and each stream tells how it ended.
+    if (error instanceof StoreError) this.#parts.log.debug("replay failed", { fault });
+    else this.#parts.log.error("replay failed", { error: `${error}`, stack: stackOf(error) });
     try {
       this.#sink.failed(`the store could not be read: ${fault}`);
     } catch (thrown) {

@@ -9,13 +9,19 @@ import type { NewMessage, StoredMessage } from "../store/types";
 /** Turns a stored message into the entry that all streams share. Given by the wiring, because `feed/` does not know the wire. */
 export type EncodeEntry = (message: StoredMessage) => Uint8Array;
 
-/** Someone who wants offsets of the topics it watches. */
+/**
+ * Someone who wants offsets of the topics it watches. It must not throw: one that does is logged and offered
+ * nothing any more.
+ */
 export interface Subscriber {
   /** New messages of watched topics, ascending. Called once per tick; the array is reused, so read it during the call. */
   offers(offsets: readonly Offset[]): void;
 }
 
-/** Where a replay's pages go. Each call comes in a turn of its own, never from within `replay` or `next`. */
+/**
+ * Where a replay's pages go. Each call comes in a turn of its own, never from within `replay` or `next`. It must
+ * not throw: one that does is logged and called no more.
+ */
 export interface ReplaySink {
   /** Ascending per kind; `done`: nothing follows. */
   page(messages: readonly Message[], done: boolean): void;
@@ -34,7 +40,10 @@ export interface Feed {
   readonly tail: TailView;
   watch(subscriber: Subscriber, topics: readonly Topic[]): void;
   unwatch(subscriber: Subscriber, topics: readonly Topic[]): void;
-  /** Starts reading what a scope asks for. Topics whose floor is at or above their head cost no query. */
+  /**
+   * Starts reading what a scope asks for. Topics whose floor is at or above their head cost no query, nor does what
+   * is wholly in the tail. A ceiling above the tail's head counts as the head: what lies above it comes as offers.
+   */
   replay(scope: ReplayScope, sink: ReplaySink): Replay;
   /** Resolves after a look at the store that began after this call; concurrent callers share one. Rejects with StoreError. */
   look(): Promise<void>;
