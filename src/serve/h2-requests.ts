@@ -100,6 +100,7 @@ export class RequestReader {
 
   #refuse(status: Status): void {
     this.#reader.drop();
+    this.#count();
     this.#runner.refuse(status);
   }
 

@@ -47,6 +47,8 @@ export class RawH2Client implements Disposable {
   readonly frames: RawFrame[] = [];
   #pending: Buffer = Buffer.alloc(0);
   #closed = false;
+  /** Whether SETTINGS and PINGs are answered. */
+  #answering = false;
 
   private constructor(socket: Socket) {
     this.socket = socket;
@@ -63,6 +65,7 @@ export class RawH2Client implements Disposable {
     const settings = Buffer.alloc(6);
     settings.writeUInt16BE(SETTING_INITIAL_WINDOW, 0);
     settings.writeUInt32BE(windowBytes, 2);
+    client.#answering = true;
     client.socket.write(PREFACE);
     client.send(FRAME.settings, 0, 0, settings);
     client.widen(0, MAX_WINDOW_BYTES - DEFAULT_WINDOW_BYTES);
@@ -157,7 +160,7 @@ export class RawH2Client implements Disposable {
 
   #take(frame: RawFrame): void {
     this.frames.push(frame);
-    const asked = (frame.flags & FLAG.ack) === 0;
+    const asked = this.#answering && (frame.flags & FLAG.ack) === 0;
     if (frame.type === FRAME.settings && asked) this.send(FRAME.settings, FLAG.ack, 0);
     if (frame.type === FRAME.ping && asked) this.send(FRAME.ping, FLAG.ack, 0, frame.payload);
   }
