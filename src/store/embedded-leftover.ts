@@ -48,6 +48,8 @@ export async function clearLeftover(
   for (const { signal, ms } of MEANS) {
     const { postmaster, all } = findProcesses(cluster);
     if (all.length === 0) break;
+    // Fast shutdown is the postmaster's work; its orphans would take it for something else.
+    if (signal === "SIGINT" && postmaster === undefined) continue;
     if (signal !== undefined) {
       log.warn("ending the server of an earlier node", { pids: all.join(" "), signal });
       const told = postmaster === undefined || signal === "SIGKILL" ? all : [postmaster];

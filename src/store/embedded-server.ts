@@ -200,11 +200,12 @@ async function forwardLog(stream: ReadableStream<Uint8Array>, log: Logger): Prom
   for await (const line of linesOf(stream)) {
     const [, by, severity, said] = /^([a-z -]+)\|([A-Z]+)[0-9]*: {2}(.*)$/.exec(line) ?? [];
     // Errors of a session are told to the session, and may quote its data; so may lines that continue one.
-    if (line.startsWith("\t") || (by === "client backend" && severity === "ERROR")) continue;
+    const bySession = by === "client backend";
+    if (line.startsWith("\t") || (bySession && severity === "ERROR")) continue;
     last = said ?? line;
     const fields = { by, said: last };
     if (severity === "PANIC" || severity === "ERROR") log.error("postgres", fields);
-    else if (severity === "FATAL" || severity === "WARNING") log.warn("postgres", fields);
+    else if (!bySession && (severity === "FATAL" || severity === "WARNING")) log.warn("postgres", fields);
     else log.debug("postgres", fields);
   }
   return last;

@@ -58,7 +58,7 @@ const MIB = 1 << 20;
 
 /** Pauses before a server that died is started again, in milliseconds: doubling, from the first when it had run well. */
 const FIRST_RESTART_MS = 20;
-const MAX_RESTART_MS = 5_000;
+const MAX_RESTART_MS = 1_000;
 const WELL_MS = 10_000;
 
 /**
