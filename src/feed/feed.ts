@@ -2,7 +2,7 @@ import type { Clock } from "../base/clock";
 import type { Logger } from "../base/log";
 import type { ReplayScope } from "../core/session/events";
 import { Tail, type TailView } from "../core/tail";
-import type { PerKind, Topic } from "../core/topic";
+import type { Kind, PerKind, Topic } from "../core/topic";
 import type { Appender, Committed, Newest, NewMessage, Reader } from "../store/types";
 import { HeadIndex } from "./head-index";
 import { Hub } from "./hub";
@@ -77,6 +77,8 @@ class StoreFeed implements RunningFeed {
   readonly #tailer: Tailer;
   readonly #replayer: Replayer;
   readonly #appender: Appender;
+  /** Per kind, appends of this process under way. */
+  readonly #appending: [number, number] = [0, 0];
 
   constructor(parts: FeedParts) {
     const { reader, encode, clock, log } = parts;
@@ -129,7 +131,7 @@ class StoreFeed implements RunningFeed {
     this.#mustBeStarted();
     const first = request[0];
     if (first === undefined) return;
-    const ids = await this.#appender.append(request);
+    const ids = await this.#append(first.kind, request);
     const newest = ids.reduce(higher, 0n);
     if (this.#tail.headIds[first.kind] >= newest) return;
     this.#tailer.lookAgain();
@@ -141,7 +143,7 @@ class StoreFeed implements RunningFeed {
   }
 
   notified(newest?: Newest): void {
-    this.#tailer.notified(newest);
+    this.#tailer.notified(newest, newest !== undefined && this.#appending[newest.kind] > 0);
   }
 
   setListening(listening: boolean): void {
@@ -169,6 +171,15 @@ class StoreFeed implements RunningFeed {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#intake.stop();
     await Promise.all([this.#tailer.stop(), this.#replayer.stop()]);
+  }
+
+  async #append(kind: Kind, request: readonly NewMessage[]): Promise<readonly bigint[]> {
+    this.#appending[kind] += 1;
+    try {
+      return await this.#appender.append(request);
+    } finally {
+      this.#appending[kind] -= 1;
+    }
   }
 
   /** Before the start the tail's head is not known, and a stream opened on it would miss messages (I1). */

@@ -27,6 +27,15 @@ interface Ticket {
   readonly timer: Disposable;
 }
 
+/** A notification that waits for the answer to an own append. */
+interface Announced {
+  newest: Newest;
+  readonly timer: Disposable;
+}
+
+/** How long a notification waits for the answer to an own append, in milliseconds. */
+const OWN_ANSWER_MS = 2;
+
 /**
  * Brings what is committed into the tail, by looking at the store again and again.
  *
@@ -41,6 +50,8 @@ export class Tailer {
   /** Looks that have begun, or will begin next, and somebody waits for. */
   readonly #tickets = new Set<Ticket>();
   #again = false;
+  /** Per kind, what a notification announced and an own append may be about to bring. */
+  readonly #announced: [Announced | undefined, Announced | undefined] = [undefined, undefined];
   /** Wakes the loop that waits for something to do. */
   #wake: (() => void) | undefined;
   #listening = false;
@@ -101,6 +112,7 @@ export class Tailer {
   async stop(): Promise<void> {
     this.#stop.abort();
     this.#wake?.();
+    for (const announced of this.#announced) announced?.timer[Symbol.dispose]();
     for (const ticket of this.#tickets) this.#settle(ticket, goingDown());
     await this.#loop;
   }
@@ -111,9 +123,15 @@ export class Tailer {
     this.#wake?.();
   }
 
-  /** A notification came. One that announces what is in the tail already costs nothing. */
-  notified(newest?: Newest): void {
-    if (newest === undefined || newest.id > this.#parts.tail.headIds[newest.kind]) this.lookAgain();
+  /**
+   * A notification came. One that announces what is in the tail already costs nothing. That of an own batch often
+   * comes just before the answer to it: if an own append is under way (`maybeOwn`), it may take a moment longer.
+   */
+  notified(newest: Newest | undefined, maybeOwn: boolean): void {
+    if (newest === undefined) this.lookAgain();
+    else if (this.#has(newest)) return;
+    else if (maybeOwn) this.#expect(newest);
+    else this.lookAgain();
   }
 
   /** Whether notifications reach us. While they do not, the store is looked at every `pollMs`. */
@@ -143,6 +161,26 @@ export class Tailer {
     if (first === undefined || !this.started) return;
     if (first.id <= this.#parts.tail.headIds[batch.kind] + 1n) this.#parts.intake.accept(batch.messages);
     else this.lookAgain();
+  }
+
+  #expect(newest: Newest): void {
+    const announced = this.#announced[newest.kind];
+    if (announced === undefined) {
+      const timer = this.#parts.clock.after(OWN_ANSWER_MS, () => this.#checkAnnounced(newest.kind));
+      this.#announced[newest.kind] = { newest, timer };
+    } else if (newest.id > announced.newest.id) {
+      announced.newest = newest;
+    }
+  }
+
+  #checkAnnounced(kind: Kind): void {
+    const announced = this.#announced[kind];
+    this.#announced[kind] = undefined;
+    if (announced !== undefined && !this.#has(announced.newest)) this.lookAgain();
+  }
+
+  #has({ kind, id }: Newest): boolean {
+    return id <= this.#parts.tail.headIds[kind];
   }
 
   async #run(): Promise<void> {

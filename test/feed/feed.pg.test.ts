@@ -2,7 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { systemClock } from "../../src/base/clock";
 import type { ReplayScope } from "../../src/core/session/events";
 import { GROUP, KINDS, type Kind, kindOf, type PerKind, type Topic, WELCOME } from "../../src/core/topic";
-import type { NewMessage } from "../../src/store/types";
+import { startListener } from "../../src/store/listener";
+import type { DatabaseTarget } from "../../src/store/target";
+import type { ListenerEvents, NewMessage } from "../../src/store/types";
 import { createDatabase, type TestDatabase } from "../support/database";
 import { Prng } from "../support/prng";
 import { idsOf, PageSink, Probe } from "./harness";
@@ -22,9 +24,45 @@ async function until(condition: () => boolean, what: string): Promise<void> {
   }
 }
 
+/** A feed that is told of commits, and would hardly look by itself. */
+async function listeningNode(target: DatabaseTarget): Promise<PgFeed> {
+  const node = await pgFeed(target, { tickMs: 1e6 });
+  const { feed } = node;
+  const events: ListenerEvents = {
+    onNotify: (newest) => feed.notified(newest),
+    onListen: () => feed.lookAgain(),
+    onHealth: (listening) => feed.setListening(listening),
+  };
+  const listener = await startListener(target, events, { clock: systemClock });
+  await until(() => feed.stats().listening, "the listener");
+  return {
+    ...node,
+    [Symbol.asyncDispose]: async () => {
+      await listener[Symbol.asyncDispose]();
+      await node[Symbol.asyncDispose]();
+    },
+  };
+}
+
 const TOPICS = KINDS.flatMap((kind) => Array.from({ length: 5 }, (_, n) => filledTopic(kind, n)));
 
 describe("two feeds on one database", () => {
+  test("with a listener each hears of the other at once, and a node's own publishes cost it next to no query", async () => {
+    await using database = await createDatabase();
+    await using one = await listeningNode(database.target);
+    await using two = await listeningNode(database.target);
+    const topic = filledTopic(GROUP, 1);
+    const probe = new Probe(two.feed.tail);
+    two.feed.watch(probe, [topic]);
+    const before = one.queries();
+    for (let n = 1; n <= 40; n++) {
+      await one.feed.publish([messageOn(topic, `${n}`)]);
+      await until(() => probe.messages.length === n, `message ${n}`);
+    }
+    expect(probe.ids(GROUP)).toEqual(Array.from({ length: 40 }, (_, n) => BigInt(n + 1)));
+    expect(one.queries() - before).toBeLessThan(40);
+  });
+
   test("poll-only, every notification lost: each serves what the other published", async () => {
     await using database = await createDatabase();
     await using one = await pgFeed(database.target);
@@ -105,6 +143,9 @@ describe("two feeds on one database", () => {
   });
 });
 
+/** Filling a database takes a second or two, more when the machine is busy. */
+const SETUP_MS = 60_000;
+
 describe("a history of 100 000 rows over 1 000 topics", () => {
   let database: TestDatabase;
   let node: PgFeed;
@@ -118,7 +159,7 @@ describe("a history of 100 000 rows over 1 000 topics", () => {
     ]);
     rows = [await readAll(database.target, GROUP), await readAll(database.target, WELCOME)];
     node = await pgFeed(database.target);
-  });
+  }, SETUP_MS);
   afterAll(async () => {
     await node[Symbol.asyncDispose]();
     await database[Symbol.asyncDispose]();

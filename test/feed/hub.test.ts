@@ -104,15 +104,15 @@ describe("the hub", () => {
     expect(ear.heard).toEqual([[1], [4]]);
   });
 
-  test("a million topics on one subscriber and thousands of subscribers on one topic are handled alike", () => {
+  test("a hundred thousand topics on one subscriber and thousands of subscribers on one topic are handled alike", () => {
     const hub = new Hub(silentLogger);
     const wide = new Ear();
-    const topics = Array.from({ length: 1_000_000 }, (_, n) => testTopic(GROUP, n));
+    const topics = Array.from({ length: 100_000 }, (_, n) => testTopic(GROUP, n));
     hub.watch(wide, topics);
     const crowd = Array.from({ length: 5_000 }, () => new Ear());
     for (const ear of crowd) hub.watch(ear, [a]);
     hub.offer(a, 1);
-    hub.offer(testTopic(GROUP, 999_999), 2);
+    hub.offer(testTopic(GROUP, 99_999), 2);
     hub.flush();
     expect(wide.heard).toEqual([[1, 2]]);
     expect(crowd.every((ear) => ear.heard.length === 1 && ear.heard[0]?.[0] === 1)).toBe(true);

@@ -8,7 +8,7 @@ import { Prng } from "../support/prng";
 import { VirtualClock } from "../support/virtual-clock";
 import { idsOf, memoryFeed, PageSink, Probe } from "./harness";
 
-const { FUZZ_SEEDS = "60" } = process.env;
+const { FUZZ_SEEDS = "40" } = process.env;
 const SEEDS = Number(FUZZ_SEEDS);
 /** Time that one seed may take. */
 const SEED_MS = 1_000;

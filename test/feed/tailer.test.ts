@@ -133,6 +133,39 @@ describe("looking at the store", () => {
     expect(reader.takeAsked().length).toBe(2);
   });
 
+  test("a notification that comes while an own append is under way waits a moment for its answer, and no longer", async () => {
+    const clock = new VirtualClock();
+    const store = new MemoryStore(clock);
+    const appendDelays = () => ({ there: 0, back: 1 });
+    await using memory = memoryFeed({ store, clock, appendDelays });
+    const { feed, reader } = memory;
+    await feed.start();
+    feed.setListening(true);
+    await clock.advanceAsync(0);
+    reader.takeAsked();
+    const own = feed.publish([testMessage(group, 1)]);
+    await clock.advanceAsync(0); // stored, the answer is on its way
+    feed.notified({ kind: GROUP, id: 1n });
+    await clock.advanceAsync(10);
+    await own;
+    expect([reader.takeAsked(), feed.tail.head]).toEqual([[], 1]);
+    const other = feed.publish([testMessage(group, 2)]);
+    await clock.advanceAsync(0);
+    store.insert(group);
+    store.insert(group);
+    for (const id of [3n, 4n, 3n]) feed.notified({ kind: GROUP, id });
+    expect([await outcome(clock, other), feed.tail.head, reader.takeAsked()]).toEqual(["pending", 1, []]);
+    await clock.advanceAsync(2);
+    expect([await outcome(clock, other), feed.tail.headIds]).toEqual(["resolved", [4n, 0n]]);
+    store.insert(welcome);
+    const third = feed.publish([testMessage(group, 3)]);
+    feed.notified({ kind: WELCOME, id: 1n }); // no append of this kind is under way
+    await clock.advanceAsync(0);
+    expect([await outcome(clock, third), feed.tail.headIds[WELCOME]]).toEqual(["pending", 1n]);
+    await clock.advanceAsync(10);
+    expect(clock.armed).toBe(1); // the tick
+  });
+
   test("a backlog is read in pages bounded by rows and bytes, and other work gets a turn between them", async () => {
     const clock = new VirtualClock();
     const store = new MemoryStore(clock);
