@@ -1,4 +1,4 @@
-import type { CloseReason } from "../../src/core/close";
+import type { Close, CloseReason } from "../../src/core/close";
 import type { Frame, Mutate } from "../../src/core/frame";
 import type { Effect, Millis, ReplayId, SessionEvent } from "../../src/core/session/events";
 import { isTopic } from "../../src/core/topic";
@@ -13,6 +13,8 @@ import { World } from "./world";
 
 /** More frames than any run can need in one go: beyond it the session would never fall silent. */
 const MAX_FRAMES_PER_DRAIN = 20_000;
+/** More offsets than any run can have due. */
+const ROOMY_OFFSETS = 1_000;
 
 /**
  * Drives one session as its runner, feed and peer would, under virtual time, and checks after each move what can
@@ -35,6 +37,7 @@ export class Driver {
   readonly #frames: FrameOracle;
   #now: Millis = 0;
   #blocked = false;
+  #closed: Close | undefined;
 
   /** `trace`: takes a line for everything that happens, for whoever reads a failure. */
   constructor(make: MakeSession, scenario: Scenario, random: Prng, trace: string[] | undefined) {
@@ -98,8 +101,7 @@ export class Driver {
     } else {
       this.#checkEnd("mutate");
     }
-    for (const replay of this.#carryOut(effects)) this.#looks.set(replay, mutate.id);
-    this.#noteFirstScans(effects);
+    for (const replay of this.#carryOutFirst(effects)) this.#looks.set(replay, mutate.id);
     this.#checkWatched();
   }
 
@@ -107,11 +109,10 @@ export class Driver {
   ping(nonce: bigint): void {
     if (this.over !== undefined) return;
     const [objection] = this.#pingRate.take(this.#now);
-    if (objection === undefined) this.checker.pinged(nonce);
     this.send({ kind: "ping", nonce });
+    if (this.over === undefined) this.checker.pinged(nonce);
     if (this.over === "overLimit" && objection === undefined) violate("R-49", "a Ping was refused below the rate");
     if (this.over === undefined && objection?.certain) violate("R-49 rate", "a Ping above the rate was accepted");
-    if (this.over === undefined && objection !== undefined) this.checker.pinged(nonce);
   }
 
   /** The look that a history_only Mutate waits for is done; the wave's ceiling is pinned now. */
@@ -141,8 +142,11 @@ export class Driver {
     }
     const effects = this.#handle(event);
     if (before === undefined) this.#checkEnd(event.kind);
-    this.#carryOut(effects);
-    if (event.kind === "looked") this.#noteFirstScans(effects);
+    if (event.kind === "looked") this.#carryOutFirst(effects);
+    else this.#carryOut(effects);
+    if (event.kind === "halfClosed" && this.over === undefined && this.checker.owed() === undefined) {
+      violate("R-46", "half-closed with nothing in flight, but the stream is not over at once");
+    }
   }
 
   /** Wakes the session, as late as it is, and lets it say what it has to say. */
@@ -196,6 +200,8 @@ export class Driver {
   /** Takes all there is; where nothing more can come by itself, everything owed must have come. */
   drain(): void {
     this.pull(Number.POSITIVE_INFINITY);
+    if (!this.pull(1))
+      violate("seam", "a frame after there was none, though nothing happened: nobody would ask for it");
     if (this.over !== undefined) return;
     this.liveness.idle(this.#session.deadline, this.#now);
     if (this.#blocked) return;
@@ -217,18 +223,35 @@ export class Driver {
     return this.#session.takeEffects();
   }
 
-  #noteFirstScans(effects: readonly Effect[]): void {
+  /** As `#carryOut`, for effects with which a wave may begin. */
+  #carryOutFirst(effects: readonly Effect[]): readonly ReplayId[] {
     for (const effect of effects) if (effect.kind === "startReplay") this.#firstScans.add(effect.replay);
+    return this.#carryOut(effects);
   }
 
   /** Carries out effects in their order. Returns the looks among them. */
   #carryOut(effects: readonly Effect[]): readonly ReplayId[] {
     for (const effect of effects) this.#trace?.push(`   effect ${showEffect(effect)}`);
-    const closes = effects.filter((effect) => effect.kind === "close").length;
     const looks = this.world.carryOut(effects);
-    if (this.over !== undefined && this.#session.deadline !== undefined) violate("I12", "a deadline after the end");
-    if (closes > 0 && this.over === undefined) violate("I12", "a close, but the stream is not over");
+    const over = this.#session.over;
+    const close = effects.find((effect) => effect.kind === "close")?.close;
+    if (close !== undefined) this.#closed = close;
+    if (over?.reason !== this.#closed?.reason) violate("I12", "the end of the stream and its close effect differ");
+    if (over !== undefined && this.#session.deadline !== undefined) violate("I12", "a deadline after the end");
+    this.#checkNeeded(effects);
     return looks;
+  }
+
+  /** While the tail holds everything and every list has room, nothing is read from the store twice. */
+  #checkNeeded(effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      if (effect.kind !== "startReplay" || this.#firstScans.has(effect.replay) || !this.#isRoomy) continue;
+      violate("I11", `replay ${effect.replay} reads what is in the tail`);
+    }
+  }
+
+  get #isRoomy(): boolean {
+    return !this.world.tail.hasEvicted && this.#scenario.limits.dueOffsets >= ROOMY_OFFSETS;
   }
 
   #checkFrame(frame: Frame): void {
@@ -236,7 +259,7 @@ export class Driver {
     if (this.#blocked) violate("wire", `a ${frame.kind} frame although the wire is full`);
     this.checker.frame(frame);
     this.liveness.frame(frame, this.#now);
-    this.#frames.frame(frame);
+    this.#frames.frame(frame, this.checker.model.waves.size);
   }
 
   /** The hub offers what the stream is registered for, neither less nor more (R-37, I12). */

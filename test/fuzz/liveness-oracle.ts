@@ -13,6 +13,7 @@ export class LivenessOracle {
   #asked: { readonly nonce: bigint; readonly at: Millis } | undefined;
   /** When the wire became full or took some bytes last; `undefined` while it has room. */
   #stuckAt: Millis | undefined;
+  readonly #nonces = new Set<bigint>();
   #halfClosed = false;
 
   constructor(keepaliveMs: number | undefined, stallMs: number, now: Millis) {
@@ -33,6 +34,8 @@ export class LivenessOracle {
       if (this.#keepaliveMs === undefined) violate("R-42", "a Ping on a stream that has none");
       if (now - this.#sentAt < this.#keepaliveMs) violate("R-42", `a Ping after only ${now - this.#sentAt} ms`);
       if (this.#asked !== undefined) violate("R-43", "a second Ping while the first is unanswered");
+      if (this.#nonces.has(frame.nonce)) violate("R-43", `the nonce ${frame.nonce} again: a stale Pong would count`);
+      this.#nonces.add(frame.nonce);
       this.#asked = { nonce: frame.nonce, at: now };
     }
     this.#sentAt = now;

@@ -7,6 +7,8 @@ import { replaced } from "../support/truth";
 export class ModelTail implements TailView {
   /** What `get` handed out since this was cleared last: what a session may put on the wire without having kept it (I11). */
   readonly handedOut = new Set<Message>();
+  /** Whether any message has left. */
+  hasEvicted = false;
   readonly #messages = new Map<Offset, Message>();
   readonly #capacity: number;
   #head: Offset = 0;
@@ -36,7 +38,7 @@ export class ModelTail implements TailView {
   append(message: Message): Offset {
     this.#head += 1;
     this.#messages.set(this.#head, message);
-    this.#messages.delete(this.#head - this.#capacity);
+    this.#drop(this.#head - this.#capacity);
     this.#headIds = replaced(this.#headIds, message.kind, message.id);
     return this.#head;
   }
@@ -44,7 +46,11 @@ export class ModelTail implements TailView {
   /** Pushes out everything but the newest `kept` messages. */
   evict(kept: number): void {
     for (const offset of this.#messages.keys()) {
-      if (offset <= this.#head - kept) this.#messages.delete(offset);
+      if (offset <= this.#head - kept) this.#drop(offset);
     }
+  }
+
+  #drop(offset: Offset): void {
+    if (this.#messages.delete(offset)) this.hasEvicted = true;
   }
 }

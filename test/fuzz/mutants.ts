@@ -202,6 +202,31 @@ export const MUTANTS: readonly Mutant[] = [
     "return this.messages.length === 0 || this.bytes + message.entry.length <= this.#targetBytes;",
     "return this.messages.length === 0 || this.bytes <= this.#targetBytes * 2;",
   ),
+  mutant(
+    { breaks: "the end of a stream is told to nobody", file: SESSION, seed: 1, rule: "I12" },
+    'this.#shared.outbox.push({ kind: "close", close });',
+    "",
+  ),
+  mutant(
+    { breaks: "live waits until a wave has used up its page", file: SESSION, seed: 109, rule: "R-18" },
+    "      this.#liveIsNext = true;",
+    "",
+  ),
+  mutant(
+    { breaks: "every live message is read from the store", file: "session/offsets.ts", seed: 9, rule: "I11" },
+    "this.#items.push(offset);\n    return true;",
+    "return false;",
+  ),
+  mutant(
+    { breaks: "all Pings carry one nonce, so that a stale Pong counts", file: "liveness.ts", seed: 1, rule: "R-43" },
+    "this.#nonce = BigInt.asUintN(64, nonce + 1n);",
+    "",
+  ),
+  mutant(
+    { breaks: "a wave that waits for a healing to begin waits for its page", file: SESSION, seed: 55, rule: "seam" },
+    "return this.#healIfLagging() && frame === undefined ? this.#nextInTurn() : frame;",
+    "this.#healIfLagging();\n    return frame;",
+  ),
   {
     breaks: "the live lane keeps messages instead of offsets",
     file: LIVE,

@@ -296,11 +296,13 @@ export class Session {
   /** Live and waves take turns, and waves among themselves: no lane can starve another. */
   #nextDelivery(): Frame | undefined {
     this.#healIfLagging();
-    const frame = this.#liveIsNext
-      ? (this.#nextLive() ?? this.#nextOfWaves())
-      : (this.#nextOfWaves() ?? this.#nextLive());
-    this.#healIfLagging();
-    return frame;
+    const frame = this.#nextInTurn();
+    // A wave may have waited for the healing to begin, and need not wait for more: nobody would ask again.
+    return this.#healIfLagging() && frame === undefined ? this.#nextInTurn() : frame;
+  }
+
+  #nextInTurn(): Frame | undefined {
+    return this.#liveIsNext ? (this.#nextLive() ?? this.#nextOfWaves()) : (this.#nextOfWaves() ?? this.#nextLive());
   }
 
   #nextLive(): Frame | undefined {
@@ -342,11 +344,13 @@ export class Session {
 
   /**
    * A lagging live lane is healed as soon as no wave is about to end. So a wave that ends while the lane is being
-   * healed has delivered everything up to the healing's ceiling at least.
+   * healed has delivered everything up to the healing's ceiling at least. Returns whether a healing began.
    */
-  #healIfLagging(): void {
-    if (!this.#live.isLagging || this.#announced !== undefined) return;
-    if (this.#liveBound() === Number.POSITIVE_INFINITY) this.#live.heal();
+  #healIfLagging(): boolean {
+    if (!this.#live.isLagging || this.#announced !== undefined) return false;
+    if (this.#liveBound() !== Number.POSITIVE_INFINITY) return false;
+    this.#live.heal();
+    return true;
   }
 
   /** The offset that live messages must not pass, because a wave is about to end there. */
