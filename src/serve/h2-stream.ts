@@ -1,7 +1,7 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { Code } from "@connectrpc/connect";
 import type { ByteBudget } from "./guard";
-import { encodeFrames } from "./h2-encode";
+import type { FrameEncoder } from "./h2-encode";
 import type { StreamProtocol } from "./h2-protocol";
 import { RequestReader } from "./h2-requests";
 import type { StreamRpc } from "./h2-rpc";
@@ -26,6 +26,7 @@ export interface RawStreamParts {
   readonly host: StreamHost;
   readonly rpc: StreamRpc;
   readonly protocol: StreamProtocol;
+  readonly encoder: FrameEncoder;
   /** The turns of the connection. */
   readonly group: TurnGroup;
   /** Requests of the connection's streams that are not whole yet. */
@@ -105,11 +106,11 @@ class RawStream {
 
   /** Writes what the runner has to say now. */
   #pull(): void {
-    const { rpc } = this.#parts;
-    const taken = encodeFrames(this.#runner, rpc, TURN_BYTES);
-    this.#more = taken.more;
-    if (taken.bytes === undefined) return;
-    this.#write(taken.bytes);
+    const { rpc, encoder } = this.#parts;
+    const bytes = encoder.encode(this.#runner, rpc, TURN_BYTES);
+    this.#more = encoder.wasFull;
+    if (bytes === undefined) return;
+    this.#write(bytes);
     // What takes more than this turn is a full wire, and the session is to know.
     if (this.#rest !== undefined) this.#runner.again();
   }

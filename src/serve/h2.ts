@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { ConnectionGuard, DEFAULT_GUARD, type GuardOptions } from "./guard";
+import { FrameEncoder } from "./h2-encode";
 import { serveOrdinary } from "./h2-ordinary";
 import { replyRefused, replyUnavailable, replyUnimplemented } from "./h2-reply";
 import { type RouteTable, routeOf, type StreamRoute } from "./h2-route";
@@ -69,6 +70,7 @@ class H2Port implements H2Server {
   readonly #table: RouteTable;
   readonly #server: http2.Http2Server;
   readonly #connections = new Map<http2.Http2Session, Connection>();
+  readonly #encoder = new FrameEncoder();
   /** The socket of the session that is announced next. */
   #incoming: Socket | undefined;
   #stopped: Promise<void> | undefined;
@@ -202,7 +204,7 @@ class H2Port implements H2Server {
 
   #partsOf({ guard, group }: Connection, { rpc, protocol }: StreamRoute): RawStreamParts {
     const { streams, maxRequestBytes = DEFAULT_MAX_REQUEST_BYTES } = this.#options;
-    return { host: streams, rpc, protocol, group, budget: guard.budget, maxRequestBytes };
+    return { host: streams, encoder: this.#encoder, rpc, protocol, group, budget: guard.budget, maxRequestBytes };
   }
 }
 

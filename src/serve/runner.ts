@@ -23,6 +23,12 @@ export interface RunnerOptions {
   readonly group?: TurnGroup;
 }
 
+/** Takes frames as a runner hands them out. */
+export interface FrameSink {
+  /** Takes a frame. Returns whether there is room for another. */
+  take(frame: Frame): boolean;
+}
+
 /** The shortest time to wait for, in milliseconds: a deadline that has passed is not asked for in a busy loop. */
 const MIN_WAIT_MS = 1;
 
@@ -30,7 +36,7 @@ const MIN_WAIT_MS = 1;
  * One stream: joins a session to the feed and the clock.
  *
  * Whatever happens is told by {@link push}; `onTurn` is then called once in the next turn, however many
- * things happened, and pulls frames by {@link nextFrame} until there is none. When the stream has ended, everything it
+ * things happened, and takes frames by {@link pull} or {@link nextFrame} until there is none. When the stream has ended, everything it
  * held of the feed and the clock is let go of at once; its last log line comes with {@link finish}, because only the
  * transport knows whether the end was delivered.
  */
@@ -105,6 +111,19 @@ export class StreamRunner implements Subscriber, RegisteredStream {
     } catch (error) {
       this.#crash(error);
       return undefined;
+    }
+  }
+
+  /** Hands over frames until there is none or no room. */
+  pull(sink: FrameSink): void {
+    if (this.#end !== undefined) return;
+    try {
+      const now = this.#host.clock.now();
+      let frame = this.#session.nextFrame(now);
+      while (frame !== undefined && sink.take(frame)) frame = this.#session.nextFrame(now);
+      this.#settle();
+    } catch (error) {
+      this.#crash(error);
     }
   }
 
