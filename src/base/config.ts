@@ -99,8 +99,8 @@ export const SERVE_SETTINGS = {
   dbReaders: {
     env: "TIDELINE_DB_READERS",
     flag: "db-readers",
-    kind: integer("connections", 1, 100),
-    default: "4",
+    kind: integer("connections", 3, 100),
+    default: "6",
     sentence: "Database connections that read: histories, queries and new messages. Publishing has two of its own.",
   },
   maxMessageBytes: {

@@ -9,6 +9,7 @@ import type { Io } from "../base/process";
 import { VERSION } from "../base/version";
 import { DEFAULT_LIMITS } from "../core/limits";
 import { createFeed, type RunningFeed } from "../feed/feed";
+import type { FeedOptions } from "../feed/options";
 import { type Readiness, startAdmin } from "../operator/admin";
 import { watchFeed } from "../operator/feed-metrics";
 import { startH2 } from "../serve/h2";
@@ -88,7 +89,7 @@ async function startNode(config: ServeConfig, log: Logger): Promise<ServingNode>
       encode: encodeEntry,
       clock,
       log,
-      options: { tailRows: config.tailRows, tailBytes: config.tailBytes, pollMs: config.pollMs },
+      options: feedOptions(config),
     }),
   );
   await feed.start();
@@ -169,6 +170,11 @@ function startTrouble(error: unknown): Trouble {
       ? "see that the database runs and DATABASE_URL leads to it"
       : "mend what it says and start again; `tideline serve --help` lists the settings";
   return { what: "the node cannot run", why, todo };
+}
+
+/** Two of the readers are kept from replays, so that a storm of them cannot hold up looks and queries. */
+function feedOptions({ tailRows, tailBytes, pollMs, dbReaders }: ServeConfig): Partial<FeedOptions> {
+  return { tailRows, tailBytes, pollMs, replayQueries: dbReaders - 2 };
 }
 
 function withQueue(messages: number): typeof DEFAULT_BATCHER_LIMITS {
