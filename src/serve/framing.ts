@@ -18,6 +18,10 @@ export interface Envelope {
   readonly bytes: Uint8Array;
 }
 
+export interface EnvelopeSink {
+  onEnvelope(envelope: Envelope): void;
+}
+
 /** What can be wrong with a sequence of envelopes. */
 export type FramingFault =
   /** The length that was announced is above what we take; nothing was allocated for it. */
@@ -34,7 +38,7 @@ export type FramingFault =
  */
 export class EnvelopeReader {
   readonly #maxBytes: number;
-  readonly #onMessage: (envelope: Envelope) => void;
+  readonly #sink: EnvelopeSink;
   /** An envelope that is not whole yet, in its first `#heldBytes`. */
   #held: Uint8Array = NOTHING;
   #heldBytes = 0;
@@ -43,10 +47,10 @@ export class EnvelopeReader {
   #fault: FramingFault | undefined;
   #dropped = false;
 
-  /** Messages above `maxBytes` are a fault. `onMessage` is called from within {@link read}, in order. */
-  constructor(maxBytes: number, onMessage: (envelope: Envelope) => void) {
+  /** Messages above `maxBytes` are a fault. The sink is called from within {@link read}, in order. */
+  constructor(maxBytes: number, sink: EnvelopeSink) {
     this.#maxBytes = maxBytes;
-    this.#onMessage = onMessage;
+    this.#sink = sink;
   }
 
   /** Bytes of a message that is not whole yet, envelope included. */
@@ -69,7 +73,7 @@ export class EnvelopeReader {
     return this.#fail({ kind: "truncated", wantedBytes: this.#wantedBytes, gotBytes: this.#heldBytes });
   }
 
-  /** Lets go of what is held; everything further is ignored. May be called from within `onMessage`. */
+  /** Lets go of what is held; everything further is ignored. The sink may call it. */
   drop(): void {
     this.#dropped = true;
     this.#release();
@@ -86,7 +90,7 @@ export class EnvelopeReader {
     }
     const wholeBytes = ENVELOPE_BYTES + lengthBytes;
     if (room < wholeBytes) return this.#collect(chunk, at);
-    this.#onMessage({ flags: chunk[at] ?? 0, bytes: chunk.subarray(at + ENVELOPE_BYTES, at + wholeBytes) });
+    this.#sink.onEnvelope({ flags: chunk[at] ?? 0, bytes: chunk.subarray(at + ENVELOPE_BYTES, at + wholeBytes) });
     return at + wholeBytes;
   }
 
@@ -112,7 +116,7 @@ export class EnvelopeReader {
     const flags = this.#held[0] ?? 0;
     const bytes = this.#held.subarray(ENVELOPE_BYTES, this.#wantedBytes);
     this.#release();
-    this.#onMessage({ flags, bytes });
+    this.#sink.onEnvelope({ flags, bytes });
   }
 
   #grow(neededBytes: number): void {

@@ -104,10 +104,11 @@ export class ConnectionGuard {
     this.#streams++;
   }
 
-  streamClosed(): void {
+  /** A listener of its own right: one function for all streams of the connection. */
+  readonly streamClosed = () => {
     this.#streams--;
     this.#seenAt = this.#parts.clock.now();
-  }
+  };
 
   /** Ends the connection: politely at first, then for good. */
   cut(why: string, code: number): void {

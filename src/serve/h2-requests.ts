@@ -1,7 +1,14 @@
 import type { ServerHttp2Stream } from "node:http2";
 import { Code } from "@connectrpc/connect";
 import type { Status } from "./errors";
-import { type Envelope, EnvelopeReader, FLAG_COMPRESSED, FLAG_END_STREAM, type FramingFault } from "./framing";
+import {
+  type Envelope,
+  EnvelopeReader,
+  type EnvelopeSink,
+  FLAG_COMPRESSED,
+  FLAG_END_STREAM,
+  type FramingFault,
+} from "./framing";
 import type { ByteBudget } from "./guard";
 import type { StreamRpc } from "./h2-rpc";
 import type { StreamRunner } from "./runner";
@@ -19,7 +26,7 @@ interface RequestReaderParts {
 }
 
 /** Reads the requests of one stream and tells its runner, in order and as they arrive. */
-export class RequestReader {
+export class RequestReader implements EnvelopeSink {
   readonly #stream: ServerHttp2Stream;
   readonly #runner: StreamRunner;
   readonly #parts: RequestReaderParts;
@@ -34,7 +41,7 @@ export class RequestReader {
     this.#stream = stream;
     this.#runner = runner;
     this.#parts = parts;
-    this.#reader = new EnvelopeReader(parts.maxRequestBytes, (envelope) => this.#onMessage(envelope));
+    this.#reader = new EnvelopeReader(parts.maxRequestBytes, this);
     stream.on("data", (chunk: Uint8Array) => this.#onData(chunk));
     stream.on("end", () => this.#onEnd());
   }
@@ -69,7 +76,8 @@ export class RequestReader {
     }
   }
 
-  #onMessage({ flags, bytes }: Envelope): void {
+  /** For the envelope reader. */
+  onEnvelope({ flags, bytes }: Envelope): void {
     const { rpc } = this.#parts;
     this.#requests++;
     if (flags !== 0) {

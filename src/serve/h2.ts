@@ -155,16 +155,20 @@ class H2Port implements H2Server {
     session.once("connect", () => session.setLocalWindowSize(WINDOW_BYTES));
   }
 
+  // One function for all streams, because there are many of them.
+  readonly #onStreamError = (error: Error) =>
+    this.#options.streams.log.debug("stream failed", { error: error.message });
+
   #onStream(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders): void {
     // Without a listener a reset of one stream would end the process.
-    stream.on("error", (error: Error) => this.#options.streams.log.debug("stream failed", { error: error.message }));
+    stream.on("error", this.#onStreamError);
     const connection = stream.session === undefined ? undefined : this.#connections.get(stream.session);
     if (connection === undefined) {
       stream.close(http2.constants.NGHTTP2_REFUSED_STREAM);
       return;
     }
     connection.guard.streamOpened();
-    stream.once("close", () => connection.guard.streamClosed());
+    stream.on("close", connection.guard.streamClosed);
     if (this.#stopped !== undefined) {
       replyUnavailable(stream);
       return;

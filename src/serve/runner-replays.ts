@@ -1,21 +1,25 @@
 import type { ReplayId, ReplayScope, SessionEvent } from "../core/session/events";
 import type { Feed, Replay } from "../feed/types";
 
+/** Who is told what comes of a replay. */
+export interface EventTaker {
+  push(event: SessionEvent): void;
+}
+
 /** The looks and replays that one stream has under way. */
 export class Replays {
   readonly #feed: Feed;
-  readonly #push: (event: SessionEvent) => void;
-  /** `undefined` for a look, which cannot be stopped but is forgotten. */
-  readonly #running = new Map<ReplayId, Replay | undefined>();
+  readonly #stream: EventTaker;
+  /** `undefined` for a look, which cannot be stopped but is forgotten. No map at all for most of a stream's life. */
+  #running: Map<ReplayId, Replay | undefined> | undefined;
 
-  /** What comes of them is told to `push`. */
-  constructor(feed: Feed, push: (event: SessionEvent) => void) {
+  constructor(feed: Feed, stream: EventTaker) {
     this.#feed = feed;
-    this.#push = push;
+    this.#stream = stream;
   }
 
   look(replay: ReplayId): void {
-    this.#running.set(replay, undefined);
+    this.#keep(replay, undefined);
     this.#feed.look().then(
       () => this.#tell(replay, true, { kind: "looked", replay }),
       () => this.#tell(replay, true, { kind: "replayFailed", replay, detail: "the store could not be read" }),
@@ -27,27 +31,38 @@ export class Replays {
       page: (messages, done) => this.#tell(replay, done, { kind: "page", replay, messages, done }),
       failed: (detail) => this.#tell(replay, true, { kind: "replayFailed", replay, detail }),
     });
-    this.#running.set(replay, running);
+    this.#keep(replay, running);
   }
 
   next(replay: ReplayId): void {
-    this.#running.get(replay)?.next();
+    this.#running?.get(replay)?.next();
   }
 
   cancel(replay: ReplayId): void {
-    this.#running.get(replay)?.cancel();
-    this.#running.delete(replay);
+    this.#running?.get(replay)?.cancel();
+    this.#forget(replay);
   }
 
   cancelAll(): void {
-    for (const running of this.#running.values()) running?.cancel();
-    this.#running.clear();
+    const running = this.#running;
+    this.#running = undefined;
+    for (const replay of running?.values() ?? []) replay?.cancel();
+  }
+
+  #keep(replay: ReplayId, running: Replay | undefined): void {
+    this.#running ??= new Map();
+    this.#running.set(replay, running);
+  }
+
+  #forget(replay: ReplayId): void {
+    this.#running?.delete(replay);
+    if (this.#running?.size === 0) this.#running = undefined;
   }
 
   /** Nothing is told of what was cancelled. */
   #tell(replay: ReplayId, last: boolean, event: SessionEvent): void {
-    if (!this.#running.has(replay)) return;
-    if (last) this.#running.delete(replay);
-    this.#push(event);
+    if (this.#running?.has(replay) !== true) return;
+    if (last) this.#forget(replay);
+    this.#stream.push(event);
   }
 }

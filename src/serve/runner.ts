@@ -1,4 +1,4 @@
-import type { Logger } from "../base/log";
+import type { LogFields } from "../base/log";
 import type { Close } from "../core/close";
 import type { Frame } from "../core/frame";
 import type { SessionAccount } from "../core/session/account";
@@ -43,7 +43,7 @@ const MIN_WAIT_MS = 1;
 export class StreamRunner implements Subscriber, RegisteredStream {
   readonly #host: StreamHost;
   readonly #rpc: string;
-  readonly #log: Logger;
+  readonly #protocol: string;
   readonly #id: number;
   readonly #session: Session;
   readonly #slot: TurnSlot;
@@ -60,20 +60,20 @@ export class StreamRunner implements Subscriber, RegisteredStream {
     const { feed, clock, limits, keepaliveMs, stallMs } = host;
     this.#host = host;
     this.#rpc = options.rpc;
+    this.#protocol = options.protocol;
     this.#openedAt = clock.now();
     this.#slot = (options.group ?? host.turns.group()).slot(() => {
       onTurn();
       this.#pulled?.();
     });
-    this.#replays = new Replays(feed, (event) => this.push(event));
+    this.#replays = new Replays(feed, this);
     this.#session = new Session(
       { tail: feed.tail, limits, keepaliveMs: options.liveness ? keepaliveMs : undefined, stallMs },
       this.#openedAt,
     );
     this.#id = host.streams.add(this);
-    this.#log = host.log.with({ stream: this.#id, rpc: options.rpc, protocol: options.protocol });
     host.metrics.streamOpened(this.#rpc);
-    this.#log.info("stream opened");
+    host.log.info("stream opened", this.#named());
   }
 
   /** How the stream ended; `undefined` while it lasts. */
@@ -169,7 +169,8 @@ export class StreamRunner implements Subscriber, RegisteredStream {
     this.#host.metrics.streamEnded(this.#rpc, outcome, account);
     const ms = Math.round(this.#host.clock.now() - this.#openedAt);
     const level = outcome === "replayFailed" ? "warn" : "info";
-    this.#log[level]("stream ended", { reason: outcome, detail: detailOfEnd(this.#end), ms, ...account });
+    const detail = detailOfEnd(this.#end);
+    this.#host.log[level]("stream ended", { ...this.#named(), reason: outcome, detail, ms, ...account });
   }
 
   /**
@@ -270,8 +271,14 @@ export class StreamRunner implements Subscriber, RegisteredStream {
   }
 
   #crash(error: unknown): void {
-    this.#log.error("stream crashed", { error: `${error}`, stack: error instanceof Error ? error.stack : undefined });
+    const stack = error instanceof Error ? error.stack : undefined;
+    this.#host.log.error("stream crashed", { ...this.#named(), error: `${error}`, stack });
     this.#release({ kind: "crashed" });
+  }
+
+  /** What tells this stream from others in the log. */
+  #named(): LogFields {
+    return { stream: this.#id, rpc: this.#rpc, protocol: this.#protocol };
   }
 
   /** The end: nothing of the feed and the clock is held any more (I12, R-47). */

@@ -7,7 +7,9 @@ const MAX_BYTES = 1_000;
 /** A reader and what it has read: flags and bytes, copied. */
 function reading(maxBytes = MAX_BYTES) {
   const read: { readonly flags: number; readonly bytes: Buffer }[] = [];
-  const reader = new EnvelopeReader(maxBytes, ({ flags, bytes }) => read.push({ flags, bytes: Buffer.from(bytes) }));
+  const reader = new EnvelopeReader(maxBytes, {
+    onEnvelope: ({ flags, bytes }) => read.push({ flags, bytes: Buffer.from(bytes) }),
+  });
   return { reader, read };
 }
 
@@ -29,7 +31,7 @@ describe("envelopes", () => {
   test("within one chunk are handed over without a copy", () => {
     const seen: Envelope[] = [];
     const chunk = new Uint8Array(wire);
-    new EnvelopeReader(MAX_BYTES, (envelope) => seen.push(envelope)).read(chunk);
+    new EnvelopeReader(MAX_BYTES, { onEnvelope: (envelope) => seen.push(envelope) }).read(chunk);
     expect(seen.length).toBe(4);
     for (const { bytes } of seen) expect(bytes.buffer).toBe(chunk.buffer);
   });
@@ -79,9 +81,11 @@ describe("envelopes", () => {
 
   test("are read no further once the reader was told to drop, even from within a message", () => {
     const read: string[] = [];
-    const reader = new EnvelopeReader(MAX_BYTES, ({ bytes }) => {
-      read.push(`${Buffer.from(bytes)}`);
-      reader.drop();
+    const reader = new EnvelopeReader(MAX_BYTES, {
+      onEnvelope: ({ bytes }) => {
+        read.push(`${Buffer.from(bytes)}`);
+        reader.drop();
+      },
     });
     expect(reader.read(wire)).toBeUndefined();
     reader.read(wire.subarray(0, 3));
