@@ -5,8 +5,9 @@ import { GROUP } from "../../src/core/topic";
 import { StoreError } from "../../src/store/error";
 import { bunSqlOptions } from "../../src/store/target";
 import { createDatabase, type TestDatabase } from "../support/database";
+import { until } from "../support/database-wait";
 import { startProxy } from "./retry-proxy";
-import { ascending, message, openTestStore, poison, rejection, textOf, until, upTo } from "./store-fixtures";
+import { ascending, message, openTestStore, poison, rejection, textOf, upTo } from "./store-fixtures";
 
 let database: TestDatabase;
 let admin: SQL;
@@ -125,7 +126,7 @@ test("a primary that has become a standby is left for a new connection", async (
   const made = node.proxy.made;
   const pending = node.appender.append([message("standby", "standby 1")]);
   // Each attempt comes on a connection of its own.
-  await until(() => node.proxy.made >= made + 3);
+  await until("three connections were refused", 5_000, () => node.proxy.made >= made + 3);
   await admin.unsafe("SET default_transaction_read_only = off");
   await admin.unsafe(`ALTER DATABASE ${name} SET default_transaction_read_only = off`);
   expect(await pending).toHaveLength(1);
@@ -145,7 +146,7 @@ test("a statement that was cancelled is repeated", async () => {
     );
     return rows.length > 0;
   };
-  await until(cancelled);
+  await until("the statement waits and is cancelled", 5_000, cancelled);
   await reserved.unsafe("ROLLBACK");
   await blocker.close({ timeout: 0 });
   expect(await pending).toHaveLength(1);

@@ -8,7 +8,8 @@ import type { Store } from "../../src/store/store";
 import { bunSqlOptions } from "../../src/store/target";
 import type { Committed, StoredMessage } from "../../src/store/types";
 import { createDatabase, type TestDatabase } from "../support/database";
-import { ascending, message, openTestStore, poison, rejection, textOf, topic, until, upTo } from "./store-fixtures";
+import { until } from "../support/database-wait";
+import { ascending, message, openTestStore, poison, rejection, textOf, topic, upTo } from "./store-fixtures";
 
 let database: TestDatabase;
 let admin: SQL;
@@ -273,7 +274,7 @@ test("closing the store stores what it has taken and takes no more", async () =>
   expect((await Promise.all(taken)).flat()).toHaveLength(5);
   expect(await rejection(node.appender.append([message("closing", "6")]))).toMatchObject({ fault: "unreachable" });
   expect(await rejection(node.store.reader.headIds())).toBeInstanceOf(StoreError);
-  await until(async () => {
+  await until("all sessions are closed", 5_000, async () => {
     const [row] = await admin.unsafe(
       "SELECT count(*)::int4 AS sessions FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'tideline %'",
     );

@@ -54,12 +54,3 @@ export async function rejection(promise: Promise<unknown>): Promise<unknown> {
   }
   throw new Error("expected a rejection, but the promise was fulfilled");
 }
-
-/** Resolves once `condition` holds; fails after 5 s. */
-export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + 5_000;
-  while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`waited in vain for ${condition}`);
-    await systemClock.sleep(2);
-  }
-}
