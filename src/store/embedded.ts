@@ -175,6 +175,8 @@ class Embedded {
       pauseMs = Math.min(pauseMs * 2, MAX_RESTART_MS);
       startedAt = clock.now();
       server = await this.#restart();
+      // Stopped meanwhile: `stop` waits for this loop, then stops the server.
+      if (signal.aborted) return;
     }
   }
 

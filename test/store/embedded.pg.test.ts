@@ -130,6 +130,16 @@ describe("the embedded database", () => {
     expect(isAlive(again.pid)).toBe(true);
   });
 
+  test("can be stopped at any moment of being started again", async () => {
+    for (const afterMs of [10, 25, 50, 100, 200]) {
+      const database = await start();
+      process.kill(database.pid, "SIGKILL");
+      await systemClock.sleep(afterMs);
+      await database[Symbol.asyncDispose]();
+      expect(isAlive(database.pid)).toBe(false);
+    }
+  });
+
   test("does not outlive a node that is killed, and gives the next one its directory at once", async () => {
     const node = spawnNode(dataDir);
     const pid = await readyPid(node);
