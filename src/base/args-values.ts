@@ -150,9 +150,10 @@ export const databaseUrl: ValueKind<Secret | undefined> = {
   secret: true,
   parse: (text) => {
     if (text === "") return { value: undefined };
-    if (!/^postgres(ql)?:\/\//.test(text) || !URL.canParse(text)) return undefined;
-    const { protocol, host, pathname } = new URL(text);
-    return { value: new Secret(text, `${protocol}//${host}${pathname}`) };
+    if (!/^postgres(ql)?:\/\/\S+$/.test(text)) return undefined;
+    // No URL to the platform, which wants a host: a unix socket has none.
+    const shown = text.replace(/\?.*$/, "").replace(/\/\/[^/]*@/, "//");
+    return { value: new Secret(text, shown.includes("@") ? "postgres://…" : shown) };
   },
   show: (value) => (value === undefined ? "" : value.toString()),
 };

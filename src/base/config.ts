@@ -10,6 +10,7 @@ import {
   listenAddressOrOff,
   nodeAddress,
   text,
+  toggle,
 } from "./args-values";
 import { LOG_LEVELS } from "./log";
 
@@ -52,6 +53,21 @@ export const SERVE_SETTINGS = {
     kind: listenAddressOrOff,
     default: "127.0.0.1:5559",
     sentence: "Where /livez, /readyz and /metrics answer; keep it away from the public.",
+  },
+  processes: {
+    env: "TIDELINE_PROCESSES",
+    flag: "processes",
+    kind: integer("processes", 1, 64),
+    default: "1",
+    sentence: "How many processes serve the gRPC port, each on its own core; they share the port and the database.",
+  },
+  worker: {
+    env: "TIDELINE_WORKER",
+    flag: "worker",
+    kind: toggle,
+    default: "false",
+    sentence:
+      "Be one of several processes: share the gRPC port, and end when stdin does. A node sets it for those it starts.",
   },
   keepaliveMs: {
     env: "TIDELINE_KEEPALIVE_MS",

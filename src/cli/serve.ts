@@ -25,10 +25,12 @@ import { provideBinaries } from "../store/embedded-archive";
 import { StoreError } from "../store/error";
 import { startListener } from "../store/listener";
 import { migrate } from "../store/migrate";
-import { openStore } from "../store/store";
+import { openStore, type Store } from "../store/store";
 import { type DatabaseTarget, describeTarget, parseTarget } from "../store/target";
+import type { Appender, Committed } from "../store/types";
 import { encodeEntry } from "../wire/entry";
 import { EXIT, type Trouble, tellTrouble } from "./exit";
+import { startWorkers } from "./workers";
 
 /** Bytes that one request may have: what SDKs send at most in one message. */
 const MAX_REQUEST_BYTES = 25 * 1024 * 1024;
@@ -38,9 +40,11 @@ export async function runServe(config: ServeConfig, io: Io): Promise<number> {
   const log = openLog(config, io);
   try {
     await using node = await startNode(config, log);
-    announce(node, log, io);
-    await aborted(io.signal);
-    log.info("stopping", { reason: `${io.signal.reason?.message ?? io.signal.reason}` });
+    await using _workers = startWorkers(config, node, { clock, log, env: io.env });
+    announce(node, { log, io, worker: config.worker });
+    const stop = config.worker ? AbortSignal.any([io.signal, endOf(io.stdin)]) : io.signal;
+    await aborted(stop);
+    log.info("stopping", { reason: `${stop.reason?.message}` });
   } catch (error) {
     tellTrouble(io, startTrouble(error));
     return EXIT.failed.code;
@@ -78,14 +82,7 @@ async function startNode(config: ServeConfig, log: Logger): Promise<ServingNode>
   const feed = parts.use(
     createFeed({
       reader: store.reader,
-      openAppender: (onCommitted) =>
-        store.appender({
-          onCommitted: (batch) => {
-            metrics.publish.batches.add();
-            metrics.publish.batchRows.observe(batch.messages.length);
-            onCommitted(batch);
-          },
-        }),
+      openAppender: (onCommitted) => openAppender(store, metrics, onCommitted),
       encode: encodeEntry,
       clock,
       log,
@@ -111,7 +108,8 @@ async function startNode(config: ServeConfig, log: Logger): Promise<ServingNode>
   const services = (router: Parameters<typeof registerServices>[0]) => registerServices(router, deps);
   const common = { services, maxRequestBytes: MAX_REQUEST_BYTES, stallMs, clock, log };
   const web = config.webListen && parts.use(await startWeb({ ...config.webListen, ...common }));
-  const grpc = parts.use(await startH2({ ...config.grpcListen, ...common, streams }));
+  const reusePort = config.worker || config.processes > 1;
+  const grpc = parts.use(await startH2({ ...config.grpcListen, ...common, streams, reusePort }));
   const ports = web === undefined ? [grpc] : [grpc, web];
   parts.defer(() => leave({ ports, streams: streams.streams, clock, log, graceMs: config.shutdownMs }));
 
@@ -134,6 +132,17 @@ async function openDatabase(
   if (databaseUrl !== undefined) return parseTarget(databaseUrl.reveal());
   const binaries = await provideBinaries(dataDir);
   return parts.use(await startEmbedded({ dataDir, binaries, clock, log })).target;
+}
+
+/** The store's appender, with its batches counted. */
+function openAppender(store: Store, metrics: Metrics, onCommitted: (batch: Committed) => void): Appender {
+  return store.appender({
+    onCommitted: (batch) => {
+      metrics.publish.batches.add();
+      metrics.publish.batchRows.observe(batch.messages.length);
+      onCommitted(batch);
+    },
+  });
 }
 
 /** Has the feed told of every commit, here and on other nodes. */
@@ -159,6 +168,16 @@ function listen(
 function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
+
+/** Aborts when nothing more can come: whoever started this process has ended. */
+function endOf(stdin: AsyncIterable<Uint8Array>): AbortSignal {
+  const ended = new AbortController();
+  const read = async () => {
+    for await (const _ of stdin);
+  };
+  read().finally(() => ended.abort(new Error("stdin ended")));
+  return ended.signal;
 }
 
 /** Why a node did not start, or did not stop as it should, in words for whoever started it. */
@@ -188,10 +207,13 @@ function openLog({ logLevel, logFormat }: ServeConfig, io: Io): Logger {
 }
 
 /** Says where the node is to be found and, to a person, what to try next. */
-function announce({ grpc, web, admin, database }: ServingNode, log: Logger, io: Io): void {
+function announce(
+  { grpc, web, admin, database }: ServingNode,
+  { log, io, worker }: { readonly log: Logger; readonly io: Io; readonly worker: boolean },
+): void {
   const show = listenAddress.show;
   const socketDir = database.address.kind === "socket" ? database.address.directory : undefined;
-  log.info("serving", {
+  log.info(worker ? "worker serving" : "serving", {
     version: VERSION,
     grpc: show(grpc),
     web: web && show(web),
@@ -199,7 +221,7 @@ function announce({ grpc, web, admin, database }: ServingNode, log: Logger, io: 
     database: describeTarget(database),
     databaseDir: socketDir,
   });
-  if (!io.stderr.isTerminal) return;
+  if (worker || !io.stderr.isTerminal) return;
   const program = isBundled ? process.execPath : "npx -y bun@1.4.5 run tideline";
   const address = show(grpc) === CLIENT_SETTINGS.address.default ? "" : ` --address ${show(grpc)}`;
   io.stderr.write(

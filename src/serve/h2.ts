@@ -9,6 +9,8 @@ import { replyRefused, replyUnavailable, replyUnimplemented } from "./h2-reply";
 import { type RouteTable, routeOf, type StreamRoute } from "./h2-route";
 import { STREAM_RPCS } from "./h2-rpcs";
 import { openRawStream, type RawStreamParts } from "./h2-stream";
+import { openRawUnary } from "./h2-unary";
+import type { UnaryRpc } from "./h2-unary-rpc";
 import type { StreamHost } from "./runner-host";
 import { headersFirst } from "./services-head";
 import type { TurnGroup } from "./turn";
@@ -17,9 +19,13 @@ export interface H2Options {
   readonly host: string;
   /** 0: any that is free. */
   readonly port: number;
+  /** Whether other processes of this machine may listen on the same port; the system spreads connections over them. */
+  readonly reusePort?: boolean;
   readonly streams: StreamHost;
   /** Registers what is served. */
   readonly services: (router: ConnectRouter) => void;
+  /** Of what they register, the RPCs that gRPC's clients get without Connect in between. None unless told. */
+  readonly unary?: readonly UnaryRpc[];
   /** Bytes that one message of a request may have: 25 MiB unless told. */
   readonly maxRequestBytes?: number;
   /** Streams of one connection at once: 10 000 unless told. */
@@ -102,10 +108,10 @@ class H2Port implements H2Server {
 
   async listen(): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#server.once("error", reject);
-    this.#server.listen(this.#options.port, this.#options.host, resolve);
+    const { host, port, reusePort = false } = this.#options;
+    this.#server.once("error", (error) => reject(new Error(`the gRPC port ${host}:${port} ${cannotListen(error)}`)));
+    this.#server.listen({ host, port, reusePort }, resolve);
     await promise;
-    this.#server.off("error", reject);
   }
 
   get address(): { readonly host: string; readonly port: number } {
@@ -187,6 +193,16 @@ class H2Port implements H2Server {
       case "stream":
         openRawStream(stream, headers, this.#partsOf(connection, route));
         break;
+      case "unary":
+        openRawUnary(stream, headers, {
+          rpc: route.rpc,
+          clock: this.#options.streams.clock,
+          stallMs: this.#options.streams.stallMs,
+          budget: connection.guard.budget,
+          uploadMs: UPLOAD_MS,
+          maxRequestBytes: this.#options.maxRequestBytes ?? DEFAULT_MAX_REQUEST_BYTES,
+        });
+        break;
       case "ordinary":
         void serveOrdinary(stream, headers, route.method.handler, {
           clock: this.#options.streams.clock,
@@ -212,14 +228,15 @@ class H2Port implements H2Server {
   }
 }
 
-/** What the services registered, and of that the streaming RPCs that need nothing in between. */
-function routeTable({ services, maxRequestBytes }: H2Options): RouteTable {
+/** What the services registered, and of that the RPCs that need nothing in between. */
+function routeTable({ services, unary = [], maxRequestBytes }: H2Options): RouteTable {
   const router = createConnectRouter({
     acceptCompression: [compressionGzip, compressionBrotli],
     readMaxBytes: maxRequestBytes ?? DEFAULT_MAX_REQUEST_BYTES,
   });
   services(router);
   const rpcs = new Map(STREAM_RPCS.map((rpc) => [rpc.path, rpc]));
+  const unaryRpcs = new Map(unary.map((rpc) => [rpc.path, rpc]));
   return new Map(
     router.handlers.map((handler) => [
       handler.requestPath,
@@ -227,7 +244,15 @@ function routeTable({ services, maxRequestBytes }: H2Options): RouteTable {
         streaming: handler.method.methodKind !== "unary",
         handler: headersFirst(handler),
         rpc: rpcs.get(handler.requestPath),
+        unary: unaryRpcs.get(handler.requestPath),
       },
     ]),
   );
+}
+
+function cannotListen(error: Error): string {
+  const taken = "code" in error && error.code === "EADDRINUSE";
+  return taken
+    ? "cannot be listened on: another program has it; stop that one, or set TIDELINE_GRPC_LISTEN"
+    : `cannot be listened on: ${error.message}`;
 }

@@ -70,6 +70,12 @@ describe("addresses", () => {
   });
 });
 
+test("a database URL may lead to a unix socket, without a host", () => {
+  const url = "postgres://postgres@/postgres?host=%2Fvar%2Frun%2Fpostgresql&port=5432";
+  expect(databaseUrl.parse(url)?.value?.reveal()).toBe(url);
+  expect(`${databaseUrl.parse(url)?.value}`).toBe("postgres:///postgres");
+});
+
 test("a database URL shows neither user nor password, however it is printed", () => {
   const url = "postgres://someone:hunter2@db.example:5432/tide";
   const secret = databaseUrl.parse(url)?.value;
@@ -79,5 +85,6 @@ test("a database URL shows neither user nor password, however it is printed", ()
   expect(printed).not.toContain("hunter2");
   expect(printed).not.toContain("someone");
   expect(databaseUrl.parse("mysql://h/d")).toBeUndefined();
+  expect(`${databaseUrl.parse("postgres://u:sec/ret@h/d")?.value}`).not.toContain("sec");
   expect(databaseUrl.parse("")).toEqual({ value: undefined });
 });

@@ -29,8 +29,9 @@ describe("the node's configuration", () => {
   });
 
   test("reads every setting from its variable and from its flag", () => {
-    for (const { env, flag, default: text } of Object.values(SERVE_SETTINGS)) {
-      expect(parseServeConfig([`--${flag}`, text], {}).kind).toBe("parsed");
+    for (const { env, flag, kind, default: text } of Object.values(SERVE_SETTINGS)) {
+      const line = "toggle" in kind ? [`--${flag}`] : [`--${flag}`, text];
+      expect(parseServeConfig(line, {}).kind).toBe("parsed");
       expect(parseServeConfig([], { [env]: text }).kind).toBe("parsed");
     }
   });
