@@ -1,18 +1,33 @@
 /** Makes messages durable: many requests in one autocommit statement per kind at a time. */
 
 import { type SQL, sql } from "drizzle-orm";
-import type { BunSQLDatabase } from "drizzle-orm/bun-sql";
 import type { Clock } from "../base/clock";
 import type { Logger } from "../base/log";
 import { type Kind, kindOf, type PerKind } from "../core/topic";
 import { Batcher, type BatcherLimits } from "./batcher";
 import { StoreError } from "./error";
 import { type RetryHost, retrying } from "./retry";
+import type { Session } from "./schema";
 import type { SqlPool } from "./sql";
 import type { Appender, Committed, NewMessage, StoredMessage } from "./types";
 
-/** The statements of a connection that appends. */
+/** The statement of a connection that appends. */
 export type AppendStatements = ReturnType<typeof prepareAppend>;
+
+/** One kind's messages as `append_messages` takes them. Arrays are in Postgres' text form. */
+export interface AppendParameters {
+  readonly kind: Kind;
+  readonly stampNs: bigint;
+  readonly arms: string;
+  readonly topics: Uint8Array;
+  readonly topicBounds: string;
+  readonly digests: Uint8Array;
+  readonly bodies: Uint8Array;
+  readonly bodyBounds: string;
+}
+
+/** The answer for one message: its id, and whether it was stored by this very call. */
+type Appended = readonly [id: bigint, fresh: boolean];
 
 export interface AppenderHost {
   readonly pool: SqlPool<AppendStatements>;
@@ -37,13 +52,14 @@ const MAX_ARM = 32_767;
  * Messages travel as joined blobs with their bounds: both drivers send a bytea as it is, but an array of bytea
  * as hexadecimal text, at twice the cost for both ends (docs/decisions/0001-driver.md).
  */
-export function prepareAppend(database: BunSQLDatabase) {
+export function prepareAppend({ database, run }: Session) {
   const { placeholder } = sql;
   const call: SQL = sql`append_messages(
     ${placeholder("kind")}::int2, ${placeholder("stampNs")}::int8, ${placeholder("arms")}::int2[],
     ${placeholder("topics")}::bytea, ${placeholder("topicBounds")}::int4[], ${placeholder("digests")}::bytea,
     ${placeholder("bodies")}::bytea, ${placeholder("bodyBounds")}::int4[])`;
-  return database.select({ id: sql<bigint>`id`, fresh: sql<boolean>`fresh` }).from(call).prepare("append");
+  const statement = database.select({ id: sql`id`, fresh: sql`fresh` }).from(call).toSQL();
+  return (parameters: AppendParameters) => run<Appended>(statement, { ...parameters });
 }
 
 /** {@link Appender} on Postgres. */
@@ -76,23 +92,21 @@ export class SqlAppender implements Appender {
     const { pool, retry, clock } = this.#host;
     // Made once: a repetition must say the very same, down to the time.
     const stampNs = clock.wallNs();
-    const parameters = { kind, stampNs, ...encode(messages) };
-    const rows = await retrying(retry, "messages could not be stored", () =>
-      pool.run((append) => append.execute(parameters)),
-    );
+    const parameters = encode(kind, stampNs, messages);
+    const rows = await retrying(retry, "messages could not be stored", () => pool.run((append) => append(parameters)));
     if (rows.length !== messages.length) {
       const message = `append_messages answered ${rows.length} rows for ${messages.length} messages`;
       throw new StoreError("incompatible", message);
     }
     const stored: StoredMessage[] = [];
-    rows.forEach(({ id, fresh }, nth) => {
+    rows.forEach(([id, fresh], nth) => {
       const message = messages[nth];
       if (!fresh || message === undefined) return;
       const { topic, arm, body } = message;
       stored.push({ kind, id, topic, createdNs: stampNs, arm, body });
     });
     this.#tell({ kind, messages: stored });
-    return rows.map(({ id }) => id);
+    return rows.map(([id]) => id);
   }
 
   /** A listener's fault is not the publisher's: the messages are stored, and the store shows them to who looks. */
@@ -118,8 +132,11 @@ function check({ kind, topic, digest, arm }: NewMessage, requestKind: Kind): voi
   if (!Number.isInteger(arm) || arm < 0 || arm > MAX_ARM) refuse(`an arm is a number from 0 to ${MAX_ARM}; got ${arm}`);
 }
 
-function encode(messages: readonly NewMessage[]) {
+/** Messages of one kind as parameters of the statement. */
+export function encode(kind: Kind, stampNs: bigint, messages: readonly NewMessage[]): AppendParameters {
   return {
+    kind,
+    stampNs,
     arms: `{${messages.map(({ arm }) => arm).join()}}`,
     topics: Buffer.from(messages.map(({ topic }) => topic).join(""), "latin1"),
     topicBounds: bounds(messages.map(({ topic }) => topic.length)),

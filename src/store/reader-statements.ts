@@ -1,21 +1,16 @@
 /** The statements behind the reader's questions. */
 
-import { and, asc, desc, eq, gt, lte, type SQL, sql } from "drizzle-orm";
-import type { BunSQLDatabase } from "drizzle-orm/bun-sql";
-import { messages, sequences } from "./schema";
+import { and, asc, desc, eq, gt, lte, type Query, type SQL, sql } from "drizzle-orm";
+import { isTopic, type Kind, kindOf, type Topic } from "../core/topic";
+import { messages, type Session, sequences } from "./schema";
+import type { StoredMessage } from "./types";
 
-/** The prepared statements of a connection that reads. Parameters: ids and limits as bigint, the others as they are named. */
+/** The prepared statements of a connection that reads. */
 export type ReadStatements = ReturnType<typeof prepareReads>;
 
-/** Drizzle takes columns from tables only; these come by their bare names from whatever stands behind FROM. */
-const columns = {
-  kind: sql`kind`.mapWith(messages.kind),
-  id: sql`id`.mapWith(messages.id),
-  topic: sql`topic`.mapWith(messages.topic),
-  createdNs: sql`created_ns`.mapWith(messages.createdNs),
-  arm: sql`arm`.mapWith(messages.arm),
-  body: sql`body`.mapWith(messages.body),
-};
+/** Rows with these columns, by their bare names, of whatever stands behind FROM. */
+const MESSAGE = { id: sql`id`, topic: sql`topic`, createdNs: sql`created_ns`, arm: sql`arm`, body: sql`body` };
+type MessageRow = readonly [id: bigint, topic: Uint8Array, createdNs: bigint, arm: number, body: Uint8Array];
 
 // The driver tells the server the type of each parameter by its JavaScript value; the casts make it the column's.
 const int8 = (name: string): SQL => sql`${sql.placeholder(name)}::int8`;
@@ -26,17 +21,11 @@ const above: SQL = gt(messages.id, int8("above"));
 const upTo: SQL = lte(messages.id, int8("to"));
 
 /** Makes the statements of one connection. The server prepares each when it is first used. */
-export function prepareReads(database: BunSQLDatabase) {
+export function prepareReads(session: Session) {
   return {
-    sequences: database.select().from(sequences).prepare("sequences"),
-    idsByRange: database
-      .select({ id: messages.id, topic: messages.topic })
-      .from(messages)
-      .where(and(ofKind, above, upTo))
-      .orderBy(asc(messages.id))
-      .prepare("ids_by_range"),
-    ...prepareLookups(database),
-    ...preparePages(database),
+    sequences: session.database.select().from(sequences).prepare("sequences"),
+    ...prepareLookups(session),
+    ...preparePages(session),
   };
 }
 
@@ -46,12 +35,16 @@ export function prepareReads(database: BunSQLDatabase) {
  * Why LATERAL with OFFSET 0 or LIMIT: it keeps the planner from making one join over the whole table of them,
  * and `topic = ANY(array)` turns into a scan of the table once the statement has a generic plan.
  */
-function prepareLookups(database: BunSQLDatabase) {
+function prepareLookups({ database, run }: Session) {
   const newestId = sql`(SELECT m.id FROM ${messages} AS m WHERE m.topic = asked.wanted ORDER BY m.id DESC LIMIT 1)`;
   const newest = sql`(SELECT * FROM ${messages} AS m WHERE m.topic = asked.wanted ORDER BY m.id DESC LIMIT 1)`;
   const found = sql`(SELECT m.id FROM ${messages} AS m
     WHERE m.topic = asked.wanted AND m.id > asked.floor AND m.id <= ${int8("to")} ORDER BY m.id OFFSET 0)`;
   const floors = sql`${sql.placeholder("floors")}::int8[]`;
+  const newestOf: Query = database
+    .select({ ...MESSAGE, nth: sql`asked.nth` })
+    .from(sql`unnest(${topics}) WITH ORDINALITY AS asked (wanted, nth), LATERAL ${newest} AS messages`)
+    .toSQL();
   return {
     heads: database
       .select({ packed: sql<unknown>`string_agg(int8send(coalesce(${newestId}, 0)), ''::bytea ORDER BY asked.nth)` })
@@ -61,42 +54,71 @@ function prepareLookups(database: BunSQLDatabase) {
       .select({ packed: sql<unknown>`string_agg(int8send(found.id), ''::bytea)` })
       .from(sql`unnest(${topics}, ${floors}) AS asked (wanted, floor), LATERAL ${found} AS found`)
       .prepare("ids_by_topic"),
-    newest: database
-      .select({ nth: sql`asked.nth`.mapWith(Number), ...columns })
-      .from(sql`unnest(${topics}) WITH ORDINALITY AS asked (wanted, nth), LATERAL ${newest} AS messages`)
-      .prepare("newest"),
+    /** For each topic that has one its newest message, with the topic's place among those asked for, from 1. */
+    newest: async (asked: { readonly topics: string }) => {
+      const rows = await run<readonly [...MessageRow, nth: bigint]>(newestOf, asked);
+      return rows.map(([id, topic, createdNs, arm, body, nth]) => {
+        return { nth: Number(nth), message: messageOf([id, topic, createdNs, arm, body]) };
+      });
+    },
   };
 }
 
-/** Whole messages, in order. */
-function preparePages(database: BunSQLDatabase) {
+/** Many rows, in order. */
+function preparePages({ database, run }: Session) {
   const next = sql`SELECT * FROM ${messages} WHERE ${and(ofKind, above)} ORDER BY ${messages.id} LIMIT ${int8("maxRows")}`;
   const named = sql`SELECT * FROM ${messages} WHERE ${ofKind} AND ${messages.id} = ANY(${sql.placeholder("ids")}::int8[])`;
-  const ofTopic = (name: string, direction: typeof asc | typeof desc, beyond: SQL) =>
+  const bounded = (candidates: SQL): Query =>
     database
-      .select(columns)
+      .select(MESSAGE)
+      .from(upToBytes(candidates))
+      .where(sql`bytes_before < ${int8("maxBytes")}`)
+      .orderBy(sql`id`)
+      .toSQL();
+  const ofTopic = (direction: typeof asc | typeof desc, beyond: SQL): Query =>
+    database
+      .select(MESSAGE)
       .from(messages)
       .where(and(ofOneTopic, beyond))
       .orderBy(direction(messages.id))
       .limit(sql.placeholder("limit"))
-      .prepare(name);
+      .toSQL();
+  const pages =
+    <Values extends Readonly<Record<string, unknown>>>(statement: Query) =>
+    async (values: Values): Promise<readonly StoredMessage[]> =>
+      (await run<MessageRow>(statement, values)).map(messageOf);
+
+  const range = database
+    .select({ id: sql`id`, topic: sql`topic` })
+    .from(messages)
+    .where(and(ofKind, above, upTo));
+  const idsByRange: Query = range.orderBy(asc(messages.id)).toSQL();
   return {
-    above: prepareBounded(database, "above", next),
-    byIds: prepareBounded(database, "by_ids", named),
-    ascending: ofTopic("topic_ascending", asc, above),
-    descending: ofTopic("topic_descending", desc, upTo),
+    above: pages<{ kind: Kind; above: bigint; maxRows: bigint; maxBytes: bigint }>(bounded(next)),
+    byIds: pages<{ kind: Kind; ids: string; maxBytes: bigint }>(bounded(named)),
+    ascending: pages<{ topic: Uint8Array; above: bigint; limit: number }>(ofTopic(asc, above)),
+    descending: pages<{ topic: Uint8Array; to: bigint; limit: number }>(ofTopic(desc, upTo)),
+    idsByRange: async (values: { kind: Kind; above: bigint; to: bigint }) => {
+      const rows = await run<readonly [id: bigint, topic: Uint8Array]>(idsByRange, values);
+      return rows.map(([id, topic]) => ({ id, topic: topicOf(topic) }));
+    },
   };
 }
 
-/** The candidates from the front, up to and including the one whose body reaches `maxBytes` in total. */
-function prepareBounded(database: BunSQLDatabase, name: string, candidates: SQL) {
-  const bytesBefore = sql`sum(octet_length(${messages.body}))
-    OVER (ORDER BY ${messages.id} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)`;
-  const measured = sql`(SELECT *, coalesce(${bytesBefore}, 0) AS bytes_before FROM (${candidates}) AS messages)`;
-  return database
-    .select(columns)
-    .from(sql`${measured} AS messages`)
-    .where(sql`bytes_before < ${int8("maxBytes")}`)
-    .orderBy(asc(messages.id))
-    .prepare(name);
+/** The candidates with the bytes of the bodies before each: whoever keeps those below a bound always keeps one. */
+function upToBytes(candidates: SQL): SQL {
+  const before = sql`sum(octet_length(body)) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)`;
+  return sql`(SELECT *, coalesce(${before}, 0) AS bytes_before FROM (${candidates}) AS messages) AS messages`;
+}
+
+function messageOf([id, bytes, createdNs, arm, body]: MessageRow): StoredMessage {
+  const topic = topicOf(bytes);
+  return { kind: kindOf(topic), id, topic, createdNs, arm, body };
+}
+
+/** @throws RangeError for bytes that no version of this program stores as a topic. */
+function topicOf(bytes: Uint8Array): Topic {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+  if (!isTopic(text)) throw new RangeError(`a stored topic of ${bytes.byteLength} bytes is of no known kind`);
+  return text;
 }

@@ -38,7 +38,7 @@ export class SqlReader implements Reader {
 
   async above(kind: Kind, id: bigint, maxRows: number, maxBytes: number): Promise<readonly StoredMessage[]> {
     const parameters = { kind, above: clampId(id), maxRows: BigInt(maxRows), maxBytes: BigInt(maxBytes) };
-    return await this.#ask((read) => read.above.execute(parameters));
+    return await this.#ask((read) => read.above(parameters));
   }
 
   async heads(topics: readonly Topic[]): Promise<readonly bigint[]> {
@@ -76,7 +76,7 @@ export class SqlReader implements Reader {
   async byIds(kind: Kind, ids: BigInt64Array, maxBytes: number): Promise<readonly StoredMessage[]> {
     if (ids.length === 0) return [];
     const parameters = { kind, ids: idArray(ids), maxBytes: BigInt(maxBytes) };
-    return await this.#ask((read) => read.byIds.execute(parameters));
+    return await this.#ask((read) => read.byIds(parameters));
   }
 
   async ofTopic(
@@ -88,11 +88,11 @@ export class SqlReader implements Reader {
     switch (direction) {
       case "ascending":
         return await this.#ask((read) =>
-          read.ascending.execute({ topic: topicBytes(topic), above: clampId(cursor ?? 0n), limit }),
+          read.ascending({ topic: topicBytes(topic), above: clampId(cursor ?? 0n), limit }),
         );
       case "descending": {
         const to = cursor === undefined ? MAX_CURSOR : clampId(cursor - 1n);
-        return await this.#ask((read) => read.descending.execute({ topic: topicBytes(topic), to, limit }));
+        return await this.#ask((read) => read.descending({ topic: topicBytes(topic), to, limit }));
       }
       default:
         return direction satisfies never;
@@ -104,8 +104,8 @@ export class SqlReader implements Reader {
     let before = 0;
     for (const some of chunks(topics, TOPICS_PER_STATEMENT)) {
       const parameters = { topics: topicArray(some) };
-      const rows = await this.#ask((read) => read.newest.execute(parameters));
-      for (const { nth, ...message } of rows) newest[before + nth - 1] = message;
+      const rows = await this.#ask((read) => read.newest(parameters));
+      for (const { nth, message } of rows) newest[before + nth - 1] = message;
       before += some.length;
     }
     return newest;
@@ -119,7 +119,7 @@ export class SqlReader implements Reader {
   ): Promise<BigInt64Array> {
     if (above >= to) return new BigInt64Array(0);
     const floors = new Map(asked.map(({ topic, floor }) => [topic, floor]));
-    const rows = await this.#ask((read) => read.idsByRange.execute({ kind, above, to: clampId(to) }));
+    const rows = await this.#ask((read) => read.idsByRange({ kind, above, to: clampId(to) }));
     const wanted = rows.filter(({ id, topic }) => {
       const floor = floors.get(topic);
       return floor !== undefined && id > floor;

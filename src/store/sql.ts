@@ -1,9 +1,11 @@
 /** A bounded pool of connections that cannot be held up for ever by a database that stopped answering. */
 
 import { SQL } from "bun";
-import { type BunSQLDatabase, drizzle } from "drizzle-orm/bun-sql";
+import { fillPlaceholders } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/bun-sql";
 import type { Clock } from "../base/clock";
 import { StoreError } from "./error";
+import type { Session } from "./schema";
 import { AnswerOverdue, diagnose } from "./sql-errors";
 import { bunSqlOptions, type DatabaseTarget } from "./target";
 
@@ -46,14 +48,14 @@ interface Waiter<Statements> {
  */
 export class SqlPool<Statements> implements AsyncDisposable {
   readonly #options: SqlPoolOptions;
-  readonly #prepare: (database: BunSQLDatabase) => Statements;
+  readonly #prepare: (session: Session) => Statements;
   readonly #lanes = new Set<Lane<Statements>>();
   readonly #idle: Lane<Statements>[] = [];
   readonly #waiting: Waiter<Statements>[] = [];
   #closed = false;
 
   /** @param prepare makes the statements of a new connection; the server prepares each when it is first used. */
-  constructor(options: SqlPoolOptions, prepare: (database: BunSQLDatabase) => Statements) {
+  constructor(options: SqlPoolOptions, prepare: (session: Session) => Statements) {
     this.#options = options;
     this.#prepare = prepare;
   }
@@ -100,7 +102,7 @@ export class SqlPool<Statements> implements AsyncDisposable {
   #open(): Lane<Statements> {
     const { target, applicationName, connectMs, settings } = this.#options;
     const sql = new SQL(bunSqlOptions(target, { connections: 1, applicationName, connectMs, settings }));
-    const lane = { sql, statements: this.#prepare(drizzle(sql)) };
+    const lane = { sql, statements: this.#prepare(sessionOf(sql)) };
     this.#lanes.add(lane);
     return lane;
   }
@@ -129,6 +131,13 @@ export class SqlPool<Statements> implements AsyncDisposable {
       work.then(resolve, reject).finally(() => timer[Symbol.dispose]());
     });
   }
+}
+
+function sessionOf(sql: SQL): Session {
+  return {
+    database: drizzle(sql),
+    run: ({ sql: text, params }, values) => sql.unsafe(text, fillPlaceholders(params, values)).values(),
+  };
 }
 
 function closedError(): StoreError {
