@@ -15,7 +15,7 @@ import { watchFeed } from "../operator/feed-metrics";
 import { startH2 } from "../serve/h2";
 import { leave } from "../serve/lifecycle";
 import { createStreamHost } from "../serve/runner-host";
-import { registerServices } from "../serve/services";
+import { registerServices, unaryRpcs } from "../serve/services";
 import { StreamCounts } from "../serve/services-metrics";
 import { startWeb } from "../serve/web";
 import { DEFAULT_BATCHER_LIMITS } from "../store/batcher";
@@ -109,7 +109,9 @@ async function startNode(config: ServeConfig, log: Logger): Promise<ServingNode>
   const common = { services, maxRequestBytes: MAX_REQUEST_BYTES, stallMs, clock, log };
   const web = config.webListen && parts.use(await startWeb({ ...config.webListen, ...common }));
   const reusePort = config.worker || config.processes > 1;
-  const grpc = parts.use(await startH2({ ...config.grpcListen, ...common, streams, reusePort }));
+  const grpc = parts.use(
+    await startH2({ ...config.grpcListen, ...common, unary: unaryRpcs(deps), streams, reusePort }),
+  );
   const ports = web === undefined ? [grpc] : [grpc, web];
   parts.defer(() => leave({ ports, streams: streams.streams, clock, log, graceMs: config.shutdownMs }));
 

@@ -1,14 +1,8 @@
 import type { ServerHttp2Stream } from "node:http2";
 import { Code } from "@connectrpc/connect";
 import type { Status } from "./errors";
-import {
-  type Envelope,
-  EnvelopeReader,
-  type EnvelopeSink,
-  FLAG_COMPRESSED,
-  FLAG_END_STREAM,
-  type FramingFault,
-} from "./framing";
+import { type Envelope, EnvelopeReader, type EnvelopeSink } from "./framing";
+import { statusOfBudget, statusOfFault, statusOfFlags } from "./framing-status";
 import type { ByteBudget } from "./guard";
 import type { StreamRpc } from "./h2-rpc";
 import type { StreamRunner } from "./runner";
@@ -67,12 +61,9 @@ export class RequestReader implements EnvelopeSink {
   #onData(chunk: Uint8Array): void {
     const fault = this.#reader.read(chunk);
     if (!this.#count()) {
-      this.#refuse({
-        code: Code.ResourceExhausted,
-        message: `at most ${this.#parts.budget.maxBytes} bytes of unfinished requests per connection`,
-      });
+      this.#refuse(statusOfBudget(this.#parts.budget.maxBytes));
     } else if (fault !== undefined) {
-      this.#refuse(this.#statusOf(fault));
+      this.#refuse(statusOfFault(fault, this.#parts.maxRequestBytes));
     }
   }
 
@@ -99,7 +90,7 @@ export class RequestReader implements EnvelopeSink {
   #onEnd(): void {
     const fault = this.#reader.end();
     const { rpc } = this.#parts;
-    if (fault !== undefined) this.#refuse(this.#statusOf(fault));
+    if (fault !== undefined) this.#refuse(statusOfFault(fault, this.#parts.maxRequestBytes));
     else if (rpc.kind === "mutable") this.#runner.push({ kind: "halfClosed" });
     else if (this.#requests === 0) {
       this.#refuse({ code: Code.InvalidArgument, message: `${rpc.name} takes one request, got none` });
@@ -119,26 +110,4 @@ export class RequestReader implements EnvelopeSink {
     this.#countedBytes = heldBytes;
     return within;
   }
-
-  #statusOf(fault: FramingFault): Status {
-    if (fault.kind === "tooLong") {
-      const message = `a request may have ${this.#parts.maxRequestBytes} bytes, this one announced ${fault.lengthBytes}`;
-      return { code: Code.ResourceExhausted, message };
-    }
-    const message = `the requests ended within one: wanted ${fault.wantedBytes} bytes, got ${fault.gotBytes}`;
-    return { code: Code.InvalidArgument, message };
-  }
-}
-
-function statusOfFlags(flags: number): Status {
-  if (flags === FLAG_COMPRESSED) {
-    return {
-      code: Code.Internal,
-      message: "a request is flagged as compressed, but no encoding was named in the headers",
-    };
-  }
-  if (flags === FLAG_END_STREAM) {
-    return { code: Code.InvalidArgument, message: "only a server ends a stream by an envelope" };
-  }
-  return { code: Code.Internal, message: `an envelope with the flags ${flags}, of which none is known` };
 }

@@ -4,6 +4,7 @@ import { isConnectProtobuf } from "./connect-stream";
 import { isGrpc, isGrpcProtobuf } from "./grpc";
 import { connectProtocol, grpcProtocol, type StreamProtocol } from "./h2-protocol";
 import type { StreamRpc } from "./h2-rpc";
+import type { UnaryRpc } from "./h2-unary-rpc";
 import { unimplementedMessage } from "./services";
 
 /** A streaming RPC with protobuf messages: served without anything in between. */
@@ -16,6 +17,8 @@ export interface StreamRoute {
 /** Where a request goes. */
 export type Route =
   | StreamRoute
+  /** A gRPC call with protobuf messages, nothing compressed: served without anything in between. */
+  | { readonly kind: "unary"; readonly rpc: UnaryRpc }
   /** Everything else that is served: Connect's adapter knows its codecs and encodings. */
   | { readonly kind: "ordinary"; readonly method: ServedMethod }
   /** A gRPC call that cannot be served; it must leave as a Trailers-Only response. */
@@ -30,6 +33,8 @@ export interface ServedMethod {
   readonly handler: UniversalHandlerFn;
   /** How it is served without anything in between, if it is. */
   readonly rpc: StreamRpc | undefined;
+  /** The same for one that is no stream; only gRPC's clients are served so. */
+  readonly unary: UnaryRpc | undefined;
 }
 
 /** By path, `/package.Service/Method`, all methods that are implemented. */
@@ -72,10 +77,10 @@ function grpcRoute(
   if (!ENCODINGS.has(encoding)) {
     return { kind: "unimplemented", message: "wanted grpc-encoding identity, gzip or br; found none of them" };
   }
-  if (method.rpc === undefined || encoding !== "identity" || !isGrpcProtobuf(contentType)) {
-    return { kind: "ordinary", method };
-  }
-  return { kind: "stream", rpc: method.rpc, protocol: grpcProtocol };
+  if (encoding !== "identity" || !isGrpcProtobuf(contentType)) return { kind: "ordinary", method };
+  if (method.unary !== undefined) return { kind: "unary", rpc: method.unary };
+  if (method.rpc !== undefined) return { kind: "stream", rpc: method.rpc, protocol: grpcProtocol };
+  return { kind: "ordinary", method };
 }
 
 /** The path without a query. */

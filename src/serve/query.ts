@@ -2,24 +2,17 @@
 
 import { MAX_CURSOR } from "../core/limits";
 import { GROUP, type Kind, type Topic, WELCOME } from "../core/topic";
-import type { Reader, StoredMessage } from "../store/types";
+import type { Reader } from "../store/types";
 import { topicOfBytes } from "../wire/bytes";
 import type {
   GetNewestGroupMessageRequest,
   GetNewestGroupMessageResponse,
   PagingInfo,
   QueryGroupMessagesRequest,
-  QueryGroupMessagesResponse,
   QueryWelcomeMessagesRequest,
   QueryWelcomeMessagesResponse,
 } from "../wire/gen/mls/api/v1/mls_pb";
-import {
-  newestGroupMessageResponse,
-  type Page,
-  pageOf,
-  queryGroupMessagesResponse,
-  queryWelcomeMessagesResponse,
-} from "../wire/unary";
+import { type Found, newestGroupMessageResponse, type Page, pageOf, queryWelcomeMessagesResponse } from "../wire/unary";
 import { invalidArgument } from "./errors";
 import { checkIdentifier } from "./mls-api-checks";
 
@@ -31,14 +24,11 @@ export interface QueryDeps {
 /** Groups that one GetNewestGroupMessage may name. Clients ask for up to 1 000. */
 export const MAX_NEWEST_GROUPS = 10_000;
 
-/** One page of a group's messages. @throws ConnectError, StoreError */
-export async function queryGroupMessages(
-  deps: QueryDeps,
-  request: QueryGroupMessagesRequest,
-): Promise<QueryGroupMessagesResponse> {
+/** One page of a group's messages, to be put into words by whoever asked. @throws ConnectError, StoreError */
+export async function queryGroupMessages(deps: QueryDeps, request: QueryGroupMessagesRequest): Promise<Found> {
   const page = pageAsked(request.pagingInfo);
   const topic = topicAsked("group_id", GROUP, request.groupId);
-  return queryGroupMessagesResponse(page, await rowsOf(deps, topic, page));
+  return await pageOfTopic(deps, topic, page);
 }
 
 /** One page of an installation's welcomes. @throws ConnectError, StoreError */
@@ -48,7 +38,7 @@ export async function queryWelcomeMessages(
 ): Promise<QueryWelcomeMessagesResponse> {
   const page = pageAsked(request.pagingInfo);
   const topic = topicAsked("installation_key", WELCOME, request.installationKey);
-  return queryWelcomeMessagesResponse(page, await rowsOf(deps, topic, page));
+  return queryWelcomeMessagesResponse(await pageOfTopic(deps, topic, page));
 }
 
 /** The newest message of each group, in the order asked, unset where there is none. @throws ConnectError, StoreError */
@@ -65,8 +55,8 @@ export async function getNewestGroupMessage(
   return newestGroupMessageResponse(rows, includeContent);
 }
 
-function rowsOf(deps: QueryDeps, topic: Topic, page: Page): Promise<readonly StoredMessage[]> {
-  return deps.reader.ofTopic(topic, page.direction, page.cursor, page.limit);
+async function pageOfTopic({ reader }: QueryDeps, topic: Topic, page: Page): Promise<Found> {
+  return { page, rows: await reader.ofTopic(topic, page.direction, page.cursor, page.limit) };
 }
 
 function topicAsked(field: string, kind: Kind, identifier: Uint8Array): Topic {

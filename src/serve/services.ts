@@ -4,8 +4,17 @@ import { Code, type ConnectRouter } from "@connectrpc/connect";
 import type { Clock } from "../base/clock";
 import type { Logger } from "../base/log";
 import type { ServeMetrics } from "../base/metrics";
-import { MlsApi } from "../wire/gen/mls/api/v1/mls_pb";
+import {
+  type GetNewestGroupMessageRequest,
+  MlsApi,
+  type QueryGroupMessagesRequest,
+  type QueryWelcomeMessagesRequest,
+  type SendGroupMessagesRequest,
+  type SendWelcomeMessagesRequest,
+} from "../wire/gen/mls/api/v1/mls_pb";
+import { encodeQueryGroupMessagesResponse, queryGroupMessagesResponse } from "../wire/unary";
 import { codeName, toConnectError } from "./errors";
+import { encodedRpc, type UnaryRpc, unaryRpc } from "./h2-unary-rpc";
 import { type PublishDeps, sendGroupMessages, sendWelcomeMessages } from "./mls-api-publish";
 import { subscribe, subscribeGroupMessages, subscribeWelcomeMessages } from "./mls-api-streams";
 import { getNewestGroupMessage, type QueryDeps, queryGroupMessages, queryWelcomeMessages } from "./query";
@@ -64,32 +73,47 @@ export function unimplementedMessage(path: string): string {
 
 /** Registers all RPCs that are served. */
 export function registerServices(router: ConnectRouter, deps: ServiceDeps): void {
-  const { publish, query, streams } = deps;
-  const counted = <I, O>(name: string, call: (request: I) => Promise<O>) => countCalls(deps, name, call);
+  const { streams } = deps;
+  const calls = countedCalls(deps);
   router
-    .rpc(
-      SEND_GROUP,
-      counted(SEND_GROUP.name, (request) => sendGroupMessages(publish, request)),
-    )
-    .rpc(
-      SEND_WELCOME,
-      counted(SEND_WELCOME.name, (request) => sendWelcomeMessages(publish, request)),
-    )
-    .rpc(
-      QUERY_GROUP,
-      counted(QUERY_GROUP.name, (request) => queryGroupMessages(query, request)),
-    )
-    .rpc(
-      QUERY_WELCOME,
-      counted(QUERY_WELCOME.name, (request) => queryWelcomeMessages(query, request)),
-    )
-    .rpc(
-      NEWEST_GROUP,
-      counted(NEWEST_GROUP.name, (request) => getNewestGroupMessage(query, request)),
-    )
+    .rpc(SEND_GROUP, calls.sendGroup)
+    .rpc(SEND_WELCOME, calls.sendWelcome)
+    .rpc(QUERY_GROUP, async (request) => queryGroupMessagesResponse(await calls.queryGroup(request)))
+    .rpc(QUERY_WELCOME, calls.queryWelcome)
+    .rpc(NEWEST_GROUP, calls.newestGroup)
     .rpc(SUBSCRIBE, (requests, call) => subscribe(streams, requests, call))
     .rpc(SUBSCRIBE_GROUP, (request, call) => subscribeGroupMessages(streams, request, call))
     .rpc(SUBSCRIBE_WELCOME, (request, call) => subscribeWelcomeMessages(streams, request, call));
+}
+
+/** Of these RPCs those that gRPC's clients get without Connect in between: the ones that are called often. */
+export function unaryRpcs(deps: ServiceDeps): readonly UnaryRpc[] {
+  const calls = countedCalls(deps);
+  return [
+    unaryRpc(SEND_GROUP, calls.sendGroup),
+    unaryRpc(SEND_WELCOME, calls.sendWelcome),
+    encodedRpc(QUERY_GROUP, async (request) => encodeQueryGroupMessagesResponse(await calls.queryGroup(request))),
+    unaryRpc(QUERY_WELCOME, calls.queryWelcome),
+    unaryRpc(NEWEST_GROUP, calls.newestGroup),
+  ];
+}
+
+/** The unary RPCs, each once, whatever way it is called. */
+function countedCalls(deps: ServiceDeps) {
+  const { publish, query } = deps;
+  const counted = <I, O>({ name }: { readonly name: string }, call: (request: I) => Promise<O>) =>
+    countCalls(deps, name, call);
+  return {
+    sendGroup: counted(SEND_GROUP, (request: SendGroupMessagesRequest) => sendGroupMessages(publish, request)),
+    sendWelcome: counted(SEND_WELCOME, (request: SendWelcomeMessagesRequest) => sendWelcomeMessages(publish, request)),
+    queryGroup: counted(QUERY_GROUP, (request: QueryGroupMessagesRequest) => queryGroupMessages(query, request)),
+    queryWelcome: counted(QUERY_WELCOME, (request: QueryWelcomeMessagesRequest) =>
+      queryWelcomeMessages(query, request),
+    ),
+    newestGroup: counted(NEWEST_GROUP, (request: GetNewestGroupMessageRequest) =>
+      getNewestGroupMessage(query, request),
+    ),
+  };
 }
 
 /** Counts a call, and sees that what it throws is a ConnectError and, where it is our fault, is logged. */

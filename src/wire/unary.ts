@@ -1,8 +1,8 @@
 /** The messages of the unary RPCs, made of what the store keeps. */
 
-import { create, fromBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type Empty, EmptySchema } from "@bufbuild/protobuf/wkt";
-import { type Placed, WELCOME_POINTER_ARM } from "./entry";
+import { encodeEntry, type Placed, WELCOME_POINTER_ARM } from "./entry";
 import {
   type GetNewestGroupMessageResponse,
   GetNewestGroupMessageResponseSchema,
@@ -36,6 +36,12 @@ export interface Page {
   readonly cursor: bigint | undefined;
 }
 
+/** What a query found. */
+export interface Found {
+  readonly page: Page;
+  readonly rows: readonly Placed[];
+}
+
 /** The answer of RPCs that have nothing to say. */
 export function empty(): Empty {
   return create(EmptySchema);
@@ -54,15 +60,27 @@ export function pageOf(paging: PagingInfo | undefined): Page | undefined {
 }
 
 /** A page of group messages. */
-export function queryGroupMessagesResponse(page: Page, rows: readonly Placed[]): QueryGroupMessagesResponse {
-  return create(QueryGroupMessagesResponseSchema, { messages: rows.map(groupMessage), pagingInfo: paging(page, rows) });
+export function queryGroupMessagesResponse(found: Found): QueryGroupMessagesResponse {
+  return create(QueryGroupMessagesResponseSchema, {
+    messages: found.rows.map(groupMessage),
+    pagingInfo: paging(found),
+  });
+}
+
+/**
+ * The same, encoded: an entry of a group message is at once an element of this response's `messages`, which has the
+ * same field number (1), so no message is made of any row.
+ */
+export function encodeQueryGroupMessagesResponse(found: Found): Uint8Array {
+  const last = create(QueryGroupMessagesResponseSchema, { pagingInfo: paging(found) });
+  return Buffer.concat([...found.rows.map(encodeEntry), toBinary(QueryGroupMessagesResponseSchema, last)]);
 }
 
 /** A page of welcomes. */
-export function queryWelcomeMessagesResponse(page: Page, rows: readonly Placed[]): QueryWelcomeMessagesResponse {
+export function queryWelcomeMessagesResponse(found: Found): QueryWelcomeMessagesResponse {
   return create(QueryWelcomeMessagesResponseSchema, {
-    messages: rows.map(welcomeMessage),
-    pagingInfo: paging(page, rows),
+    messages: found.rows.map(welcomeMessage),
+    pagingInfo: paging(found),
   });
 }
 
@@ -107,7 +125,7 @@ function groupMessageWithoutContent(row: Placed): GroupMessage {
 }
 
 /** The last id only if the page is full: a client that sees 0 asks no further. */
-function paging(page: Page, rows: readonly Placed[]): PagingInfo {
+function paging({ page, rows }: Found): PagingInfo {
   const full = rows.length === page.limit;
   return create(PagingInfoSchema, {
     direction: page.direction === "ascending" ? SortDirection.ASCENDING : SortDirection.DESCENDING,
