@@ -15,7 +15,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   serve: ["feed", "store", "wire", "mls", "core", "base"],
   client: ["wire", "core", "base"],
   operator: ["feed", "core", "base"],
-  cli: ["serve", "client", "operator", "feed", "store", "wire", "mls", "core", "base"],
+  conformance: ["wire", "core", "base"],
+  cli: ["serve", "client", "operator", "conformance", "feed", "store", "wire", "mls", "core", "base"],
   main: ["cli", "base"],
 };
 
@@ -27,10 +28,10 @@ const OWNERS: readonly { readonly of: RegExp; readonly folders: readonly string[
   { of: /^prom-client$/, folders: ["base"] },
   /** flock(2): the one lock on a directory that dies with its process. */
   { of: /^bun:ffi$/, folders: ["store"] },
-  { of: /^node:http2$/, folders: ["serve", "client"] },
+  { of: /^node:http2$/, folders: ["serve", "client", "conformance"] },
   {
     of: /^(node:|bun$)/,
-    folders: ["base", "wire", "store", "feed", "mls", "serve", "client", "operator", "cli", "main"],
+    folders: ["base", "wire", "store", "feed", "mls", "serve", "client", "operator", "conformance", "cli", "main"],
   },
 ];
 

@@ -1,3 +1,5 @@
+import { InvariantChecker } from "../../src/conformance/invariants";
+import { Truth } from "../../src/conformance/truth";
 import type { Close } from "../../src/core/close";
 import type { Frame, Mutate } from "../../src/core/frame";
 import { DEFAULT_LIMITS, type StreamLimits } from "../../src/core/limits";
@@ -5,8 +7,6 @@ import type { Message } from "../../src/core/message";
 import type { SessionEvent } from "../../src/core/session/events";
 import type { Topic } from "../../src/core/topic";
 import { group, SessionRig, welcome } from "../core/session/rig";
-import { InvariantChecker } from "../support/invariants";
-import { Truth } from "../support/truth";
 import {
   type Action,
   type MessageName,

@@ -1,7 +1,7 @@
+import type { InvariantChecker } from "../../src/conformance/invariants";
 import type { Add, Mutate } from "../../src/core/frame";
 import { MAX_CURSOR } from "../../src/core/limits";
 import { kindOf, type Topic } from "../../src/core/topic";
-import type { InvariantChecker } from "../support/invariants";
 import type { Prng } from "../support/prng";
 import type { Scenario } from "./scenario";
 import type { World } from "./world";

@@ -1,8 +1,8 @@
+import { InvariantChecker, violate } from "../../src/conformance/invariants";
 import type { Close, CloseReason } from "../../src/core/close";
 import type { Frame, Mutate } from "../../src/core/frame";
 import type { Effect, Millis, ReplayId, SessionEvent } from "../../src/core/session/events";
 import { isTopic } from "../../src/core/topic";
-import { InvariantChecker, violate } from "../support/invariants";
 import type { Prng } from "../support/prng";
 import { FrameOracle } from "./frame-oracle";
 import { LivenessOracle, RateOracle } from "./liveness-oracle";

@@ -1,7 +1,7 @@
+import { violate } from "../../src/conformance/invariants";
 import { type Frame, type Lane, LIVE } from "../../src/core/frame";
 import type { Message } from "../../src/core/message";
 import type { Topic } from "../../src/core/topic";
-import { violate } from "../support/invariants";
 import type { World } from "./world";
 
 type Source = "tail" | "page";

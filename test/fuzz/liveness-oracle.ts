@@ -1,8 +1,8 @@
+import { violate } from "../../src/conformance/invariants";
+import type { Objection } from "../../src/conformance/subscription-model";
 import type { CloseReason } from "../../src/core/close";
 import type { Frame } from "../../src/core/frame";
 import type { Millis } from "../../src/core/session/events";
-import { violate } from "../support/invariants";
-import type { Objection } from "../support/subscription-model";
 
 /** Says when a stream must ping, when it may give up on its peer, and when it must ask to be woken. */
 export class LivenessOracle {

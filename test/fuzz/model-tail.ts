@@ -1,7 +1,7 @@
+import { replaced } from "../../src/conformance/truth";
 import type { Message } from "../../src/core/message";
 import type { Offset, TailView } from "../../src/core/tail";
 import type { PerKind } from "../../src/core/topic";
-import { replaced } from "../support/truth";
 
 /** A tail that keeps a fixed number of messages and remembers which ones it was asked for. */
 export class ModelTail implements TailView {

@@ -1,6 +1,6 @@
+import { violate } from "../../src/conformance/invariants";
 import type { Message } from "../../src/core/message";
 import type { ReplayId, ReplayScope, SessionEvent } from "../../src/core/session/events";
-import { violate } from "../support/invariants";
 import type { Prng } from "../support/prng";
 
 /** One `look` or replay of a session, from the side that answers it. */

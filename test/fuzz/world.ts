@@ -1,9 +1,9 @@
+import { violate } from "../../src/conformance/invariants";
+import { Truth } from "../../src/conformance/truth";
 import type { Message } from "../../src/core/message";
 import type { Effect, ReplayId } from "../../src/core/session/events";
 import type { Offset } from "../../src/core/tail";
 import { KINDS, kindOf, type Topic } from "../../src/core/topic";
-import { violate } from "../support/invariants";
-import { Truth } from "../support/truth";
 import { ModelTail } from "./model-tail";
 import { ReplayServer } from "./replays";
 

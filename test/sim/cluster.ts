@@ -1,8 +1,8 @@
+import { Truth } from "../../src/conformance/truth";
 import type { Message } from "../../src/core/message";
 import { KINDS, kindOf, type PerKind, type Topic } from "../../src/core/topic";
 import { ModelTail } from "../fuzz/model-tail";
 import type { Prng } from "../support/prng";
-import { Truth } from "../support/truth";
 import type { VirtualClock } from "../support/virtual-clock";
 import type { Link } from "./link";
 import { ServedStream } from "./served-stream";

@@ -1,3 +1,5 @@
+import { InvariantChecker } from "../../src/conformance/invariants";
+import type { Truth } from "../../src/conformance/truth";
 import type { CloseReason } from "../../src/core/close";
 import type { StatusName } from "../../src/core/connection/status";
 import type { Mutate } from "../../src/core/frame";
@@ -9,9 +11,7 @@ import type { Offset } from "../../src/core/tail";
 import type { Topic } from "../../src/core/topic";
 import type { ModelTail } from "../fuzz/model-tail";
 import { ReplayServer } from "../fuzz/replays";
-import { InvariantChecker } from "../support/invariants";
 import type { Prng } from "../support/prng";
-import type { Truth } from "../support/truth";
 import type { VirtualClock } from "../support/virtual-clock";
 import type { Link, Upward } from "./link";
 

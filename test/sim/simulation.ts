@@ -1,6 +1,6 @@
+import { violate } from "../../src/conformance/invariants";
 import type { Message } from "../../src/core/message";
 import { KINDS, kindOf, type PerKind, type Topic, topicOf } from "../../src/core/topic";
-import { violate } from "../support/invariants";
 import { Prng } from "../support/prng";
 import { VirtualClock } from "../support/virtual-clock";
 import { Cluster } from "./cluster";

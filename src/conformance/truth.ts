@@ -1,4 +1,4 @@
-import { type Kind, type PerKind, WELCOME } from "../../src/core/topic";
+import { type Kind, type PerKind, WELCOME } from "../core/topic";
 
 /** What can be known of a stored message from outside. */
 export interface Row {

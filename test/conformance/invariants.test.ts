@@ -1,11 +1,11 @@
 /** The checker itself is checked: a good stream passes, and each way of breaking a rule is caught under its name. */
 import { describe, expect, test } from "bun:test";
+import { InvariantChecker } from "../../src/conformance/invariants";
+import { Truth } from "../../src/conformance/truth";
 import type { CloseReason } from "../../src/core/close";
 import type { Frame, Mutate } from "../../src/core/frame";
 import { DEFAULT_LIMITS } from "../../src/core/limits";
 import { GROUP, isTopic, type Kind, type Topic } from "../../src/core/topic";
-import { InvariantChecker } from "./invariants";
-import { Truth } from "./truth";
 
 const KEEPALIVE_MS = 1_000;
 

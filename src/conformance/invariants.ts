@@ -1,7 +1,7 @@
-import type { CloseReason } from "../../src/core/close";
-import { type Frame, LIVE, type Mutate } from "../../src/core/frame";
-import type { StreamLimits } from "../../src/core/limits";
-import { KINDS, type Kind, type PerKind } from "../../src/core/topic";
+import type { CloseReason } from "../core/close";
+import { type Frame, LIVE, type Mutate } from "../core/frame";
+import type { StreamLimits } from "../core/limits";
+import { KINDS, type Kind, type PerKind } from "../core/topic";
 import { type Objection, type Standing, SubscriptionModel, type Wave } from "./subscription-model";
 import { higher, type Row, replaced, type Truth } from "./truth";
 
