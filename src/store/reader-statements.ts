@@ -11,6 +11,9 @@ export type ReadStatements = ReturnType<typeof prepareReads>;
 /** Rows with these columns, by their bare names, of whatever stands behind FROM. */
 const MESSAGE = { id: sql`id`, topic: sql`topic`, createdNs: sql`created_ns`, arm: sql`arm`, body: sql`body` };
 type MessageRow = readonly [id: bigint, topic: Uint8Array, createdNs: bigint, arm: number, body: Uint8Array];
+/** A message; `undefined` stands for one that is there, but has a body that was not to be read. */
+export type LightMessage = StoredMessage | undefined;
+type LightRow = readonly [id: bigint, topic: Uint8Array, createdNs: bigint, arm: number, body: Uint8Array | null];
 
 // The driver tells the server the type of each parameter by its JavaScript value; the casts make it the column's.
 const int8 = (name: string): SQL => sql`${sql.placeholder(name)}::int8`;
@@ -64,7 +67,12 @@ function prepareLookups({ database, run }: Session) {
   };
 }
 
-/** Many rows, in order. */
+/**
+ * Many rows, in order.
+ *
+ * Two ways to bound a page by bytes: `above` and `byIds` add up the sizes of the bodies, which costs the server as
+ * much as all the rest of their work; `aboveLight` and `byIdsLight` just leave out each body above `lightBytes`.
+ */
 function preparePages({ database, run }: Session) {
   const next = sql`SELECT * FROM ${messages} WHERE ${and(ofKind, above)} ORDER BY ${messages.id} LIMIT ${int8("maxRows")}`;
   const named = sql`SELECT * FROM ${messages} WHERE ${ofKind} AND ${messages.id} = ANY(${sql.placeholder("ids")}::int8[])`;
@@ -73,6 +81,12 @@ function preparePages({ database, run }: Session) {
       .select(MESSAGE)
       .from(upToBytes(candidates))
       .where(sql`bytes_before < ${int8("maxBytes")}`)
+      .orderBy(sql`id`)
+      .toSQL();
+  const light = (candidates: SQL): Query =>
+    database
+      .select({ ...MESSAGE, body: sql`CASE WHEN octet_length(body) <= ${int8("lightBytes")} THEN body END` })
+      .from(sql`(${candidates}) AS messages`)
       .orderBy(sql`id`)
       .toSQL();
   const ofTopic = (direction: typeof asc | typeof desc, beyond: SQL): Query =>
@@ -87,6 +101,10 @@ function preparePages({ database, run }: Session) {
     <Values extends Readonly<Record<string, unknown>>>(statement: Query) =>
     async (values: Values): Promise<readonly StoredMessage[]> =>
       (await run<MessageRow>(statement, values)).map(messageOf);
+  const lightPages =
+    <Values extends Readonly<Record<string, unknown>>>(statement: Query) =>
+    async (values: Values): Promise<readonly LightMessage[]> =>
+      (await run<LightRow>(statement, values)).map(lightMessageOf);
 
   const range = database
     .select({ id: sql`id`, topic: sql`topic` })
@@ -96,6 +114,8 @@ function preparePages({ database, run }: Session) {
   return {
     above: pages<{ kind: Kind; above: bigint; maxRows: bigint; maxBytes: bigint }>(bounded(next)),
     byIds: pages<{ kind: Kind; ids: string; maxBytes: bigint }>(bounded(named)),
+    aboveLight: lightPages<{ kind: Kind; above: bigint; maxRows: bigint; lightBytes: bigint }>(light(next)),
+    byIdsLight: lightPages<{ kind: Kind; ids: string; lightBytes: bigint }>(light(named)),
     ascending: pages<{ topic: Uint8Array; above: bigint; limit: number }>(ofTopic(asc, above)),
     descending: pages<{ topic: Uint8Array; to: bigint; limit: number }>(ofTopic(desc, upTo)),
     idsByRange: async (values: { kind: Kind; above: bigint; to: bigint }) => {
@@ -114,6 +134,10 @@ function upToBytes(candidates: SQL): SQL {
 function messageOf([id, bytes, createdNs, arm, body]: MessageRow): StoredMessage {
   const topic = topicOf(bytes);
   return { kind: kindOf(topic), id, topic, createdNs, arm, body };
+}
+
+function lightMessageOf([id, topic, createdNs, arm, body]: LightRow): LightMessage {
+  return body === null ? undefined : messageOf([id, topic, createdNs, arm, body]);
 }
 
 /** @throws RangeError for bytes that no version of this program stores as a topic. */

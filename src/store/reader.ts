@@ -3,7 +3,7 @@
 import { MAX_CURSOR } from "../core/limits";
 import { GROUP, type Kind, type PerKind, type Topic, topicBytes, WELCOME } from "../core/topic";
 import { chunks, clampId, concatenate, idArray, idsOf, topicArray } from "./reader-arrays";
-import type { ReadStatements } from "./reader-statements";
+import type { LightMessage, ReadStatements } from "./reader-statements";
 import { type RetryHost, retrying } from "./retry";
 import type { SqlPool } from "./sql";
 import type { Direction, Reader, StoredMessage } from "./types";
@@ -22,6 +22,12 @@ const TOPICS_PER_STATEMENT = 10_000;
  */
 const ROWS_PER_LOOKUP = 2n;
 
+/**
+ * A page is read at first without the bodies of more than so many times what they may have on the mean. More: pages
+ * of mixed sizes are seldom read twice. Fewer: less is read beyond the end of a page, and thrown away.
+ */
+const LIGHT_FACTOR = 4;
+
 /** {@link Reader} on Postgres. */
 export class SqlReader implements Reader {
   readonly #host: ReaderHost;
@@ -37,8 +43,12 @@ export class SqlReader implements Reader {
   }
 
   async above(kind: Kind, id: bigint, maxRows: number, maxBytes: number): Promise<readonly StoredMessage[]> {
-    const parameters = { kind, above: clampId(id), maxRows: BigInt(maxRows), maxBytes: BigInt(maxBytes) };
-    return await this.#ask((read) => read.above(parameters));
+    const page = { kind, above: clampId(id), maxRows: BigInt(maxRows) };
+    const lightBytes = lightBytesOf(maxBytes, maxRows);
+    return await this.#ask(async (read) => {
+      const light = prefix(await read.aboveLight({ ...page, lightBytes }), maxBytes);
+      return light ?? (await read.above({ ...page, maxBytes: BigInt(maxBytes) }));
+    });
   }
 
   async heads(topics: readonly Topic[]): Promise<readonly bigint[]> {
@@ -75,8 +85,12 @@ export class SqlReader implements Reader {
 
   async byIds(kind: Kind, ids: BigInt64Array, maxBytes: number): Promise<readonly StoredMessage[]> {
     if (ids.length === 0) return [];
-    const parameters = { kind, ids: idArray(ids), maxBytes: BigInt(maxBytes) };
-    return await this.#ask((read) => read.byIds(parameters));
+    const page = { kind, ids: idArray(ids) };
+    const lightBytes = lightBytesOf(maxBytes, ids.length);
+    return await this.#ask(async (read) => {
+      const light = prefix(await read.byIdsLight({ ...page, lightBytes }), maxBytes);
+      return light ?? (await read.byIds({ ...page, maxBytes: BigInt(maxBytes) }));
+    });
   }
 
   async ofTopic(
@@ -131,4 +145,22 @@ export class SqlReader implements Reader {
     const { pool, retry } = this.#host;
     return retrying(retry, "the store could not be read", () => pool.run(question));
   }
+}
+
+/** The largest body that is read at first in a page of `rows` rows and `maxBytes` bytes. */
+function lightBytesOf(maxBytes: number, rows: number): bigint {
+  return BigInt(Math.ceil((LIGHT_FACTOR * maxBytes) / rows));
+}
+
+/** The messages from the front whose bodies reach `maxBytes`; `undefined` if one of them was left out. */
+function prefix(messages: readonly LightMessage[], maxBytes: number): readonly StoredMessage[] | undefined {
+  const taken: StoredMessage[] = [];
+  let bytes = 0;
+  for (const message of messages) {
+    if (bytes >= maxBytes) break;
+    if (message === undefined) return undefined;
+    taken.push(message);
+    bytes += message.body.byteLength;
+  }
+  return taken;
 }

@@ -45,6 +45,14 @@ const CASES: Readonly<Record<Exclude<keyof ReadStatements, "sequences">, Case>> 
     ask: (read) => read.byIds({ kind: 0, ids: "{1}", maxBytes: 9n }),
     values: "0, ARRAY[5, 7, 19000]::int8[], 100000",
   },
+  aboveLight: {
+    ask: (read) => read.aboveLight({ kind: 0, above: 0n, maxRows: 9n, lightBytes: 9n }),
+    values: "100, 0, 19000, 1000",
+  },
+  byIdsLight: {
+    ask: (read) => read.byIdsLight({ kind: 0, ids: "{1}", lightBytes: 9n }),
+    values: "100, 0, ARRAY[5, 7, 19000]::int8[]",
+  },
   ascending: { ask: (read) => read.ascending({ topic, above: 0n, limit: 9 }), values: `'\\x0031', 0, 10` },
   descending: { ask: (read) => read.descending({ topic, to: 9n, limit: 9 }), values: `'\\x0031', 20000, 10` },
 };
@@ -91,7 +99,7 @@ test("plans made while the table was empty are right for a full one too, and ids
     expect(plan, name).toMatch(/Index Only Scan (Backward )?using messages_topic_id/);
     expect(plan, name).toContain("topic = asked.wanted");
   }
-  for (const name of ["idsByRange", "above", "byIds"] as const) {
+  for (const name of ["idsByRange", "above", "byIds", "aboveLight", "byIdsLight"] as const) {
     const plan = await explain(`EXECUTE ${name} (${CASES[name].values})`);
     expect(plan, name).toContain("messages_pkey");
   }
