@@ -38,7 +38,7 @@ const answers: { readonly question: string; readonly figures: readonly Figure[] 
 console.log(`${machine.cores} cores of ${machine.cpu}, bun ${machine.bun}, commit ${machine.commit}`);
 for (const question of chosen) {
   console.log(`\n## ${question.name}\n${question.asks}\n`);
-  const figures = await question.run({ address: values.address, runs: Number(values.runs) });
+  const figures = await question.run({ address: values.address, runs: Number(values.runs), effort: "normal" });
   answers.push({ question: question.name, figures });
   console.log("| figure | median | spread | reference | ratio | reach |\n|---|---|---|---|---|---|");
   for (const figure of figures) console.log(row(figure));

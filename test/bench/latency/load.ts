@@ -2,74 +2,113 @@
  * Publishes one message per call at a fixed rate, spread over the topics of many streams, and measures for each
  * how long it took from before the call until it came out of its stream. Publisher and readers are one process,
  * so one clock measures both ends. Open loop: a late message does not slow the next one down.
+ *
+ * With --wave=GROUP (hex) another stream on the first connection reads the whole history of that group
+ * meanwhile: then only the streams of that connection count, from the beginning of the wave to its end.
  */
 
 import { parseArgs } from "node:util";
-import { mlsMessage, mutateRequest, pongRequest, readField, readResponse, sendRequest } from "../support/protobuf";
+import { readPids, startMeter } from "../support/meter";
+import { mlsMessage, readField, sendRequest } from "../support/protobuf";
 import { quantile } from "../support/question";
 import { RawConnection } from "../support/raw-h2";
+import { Progress, subscribe } from "../support/streams";
+import type { LatencyLoad } from "./measure";
 
 const { values } = parseArgs({
   options: {
     address: { type: "string", default: "127.0.0.1:5556" },
+    pid: { type: "string", default: "" },
     streams: { type: "string", default: "100" },
-    connections: { type: "string", default: "10" },
+    perConnection: { type: "string", default: "10" },
     rate: { type: "string", default: "1000" },
     bytes: { type: "string", default: "256" },
     seconds: { type: "string", default: "4" },
+    wave: { type: "string", default: "" },
   },
 });
 const rate = Number(values.rate);
 const measureMs = Number(values.seconds) * 1_000;
-const warmUpMs = 1_000;
+const warmUpMs = Math.min(1_000, measureMs);
 /** Of a message made by `mlsMessage`: all but its header, a group id of 16 bytes and the lengths. */
 const ciphertextBytes = Number(values.bytes) - 34;
 
+const streams = Number(values.streams);
 const connections = await Promise.all(
-  Array.from({ length: Number(values.connections) }, () => RawConnection.open(values.address)),
+  Array.from({ length: Math.ceil(streams / Number(values.perConnection)) }, () => RawConnection.open(values.address)),
 );
 const publisher = await RawConnection.open(values.address);
-const topics = Array.from({ length: Number(values.streams) }, () => crypto.getRandomValues(new Uint8Array(16)));
+const topics = Array.from({ length: streams }, () => crypto.getRandomValues(new Uint8Array(16)));
 
+const progress = new Progress();
 const latenciesMs: number[] = [];
+let measuring = false;
 let delivered = 0;
 let complete = 0;
 for (const [index, topic] of topics.entries()) {
-  const stream = connections[index % connections.length]?.open("/xmtp.mls.api.v1.MlsApi/Subscribe", {
-    onMessage: (message) => {
-      const seen = readResponse(message, (entry) => arrived(entry));
-      if (seen.kind === "complete") complete++;
-      if (seen.kind === "ping") stream?.send(pongRequest(seen.nonce));
-    },
-    onEnd: () => {
-      throw new Error("a stream ended in the middle");
+  const connection = index % connections.length;
+  const counts = values.wave === "" || connection === 0;
+  subscribe(connections[connection] ?? publisher, {
+    topics: [topic],
+    onEntry: (entry) => arrived(entry, counts),
+    onComplete: () => {
+      complete++;
+      progress.made();
     },
   });
-  stream?.send(mutateRequest(1n, [topic], 0n));
 }
-while (complete < topics.length) await Bun.sleep(1);
+await progress.until(() => complete === streams, "all waves to complete");
 
-const started = performance.now();
 let published = 0;
 let failed = 0;
-while (performance.now() - started < warmUpMs + measureMs) {
-  const due = ((performance.now() - started) / 1_000) * rate;
-  for (; published < due; published++) publish(published);
-  await Bun.sleep(1);
-}
+await drive((ms) => ms >= warmUpMs);
+measuring = true;
+const before = published;
+const wave = { messages: 0, complete: values.wave === "" };
+if (!wave.complete) startWave();
+const stop = startMeter(readPids(values.pid));
+await drive((ms) => wave.complete && (values.wave !== "" || ms >= measureMs));
+const { ms, ...cpu } = stop();
+const measuredPublishes = published - before;
 for (let waitedMs = 0; delivered < published && waitedMs < 10_000; waitedMs += 10) await Bun.sleep(10);
 if (failed > 0 || delivered !== published) {
   throw new Error(`published ${published}, refused ${failed}, delivered ${delivered}`);
 }
-console.log(
-  JSON.stringify({
-    p50: quantile(latenciesMs, 0.5),
-    p99: quantile(latenciesMs, 0.99),
-    max: quantile(latenciesMs, 1),
-    samples: latenciesMs.length,
-  }),
-);
+const load: LatencyLoad = {
+  ...cpu,
+  p50: quantile(latenciesMs, 0.5),
+  p99: quantile(latenciesMs, 0.99),
+  max: quantile(latenciesMs, 1),
+  samples: latenciesMs.length,
+  measuredPublishes,
+  ...(values.wave === "" ? {} : { waveMessagesPerSecond: (wave.messages / ms) * 1_000 }),
+};
+console.log(JSON.stringify(load));
 process.exit(0);
+
+/** Publishes at the rate, evenly from now on, until `done` says so of the time gone by. */
+async function drive(done: (ms: number) => boolean): Promise<void> {
+  const started = performance.now();
+  const first = published;
+  for (let ms = 0; !done(ms); ms = performance.now() - started) {
+    if (ms > 120_000) throw new Error("the wave did not come to its end");
+    for (const due = first + (ms / 1_000) * rate; published < due; published++) publish(published);
+    await Bun.sleep(1);
+  }
+}
+
+function startWave(): void {
+  subscribe(connections[0] ?? publisher, {
+    topics: [Buffer.from(values.wave, "hex")],
+    onCount: (messages) => {
+      wave.messages += messages;
+    },
+    onComplete: () => {
+      wave.complete = true;
+      measuring = false;
+    },
+  });
+}
 
 function publish(index: number): void {
   const topic = topics[index % topics.length] ?? new Uint8Array(16);
@@ -81,10 +120,10 @@ function publish(index: number): void {
 }
 
 /** Reads the moment of publishing out of the ciphertext of a delivered group message. */
-function arrived(entry: Buffer): void {
+function arrived(entry: Buffer, counts: boolean): void {
   delivered++;
+  if (!measuring || !counts) return;
   const now = performance.now();
-  if (now - started < warmUpMs) return;
   const v1 = readField(entry, 0);
   for (let at = v1.start; at < v1.end; ) {
     const part = readField(entry, at);

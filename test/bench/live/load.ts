@@ -1,112 +1,112 @@
 /**
- * Holds many streams on one topic, publishes to it, and counts what arrives.
+ * Holds many streams on one topic, publishes to it at a rate, and counts what arrives.
  *
- * Closed loop: no more than `window` messages are ahead of the slowest count, so what is measured is how fast
- * a message reaches everybody, not how deep a queue may grow. Ends with an exact account: published times
- * streams = delivered, or it fails.
+ * Every millisecond one request brings what has become due since the last one. The loop is closed beyond a
+ * window: no more than a few requests' worth are ahead of the deliveries, so a rate that is too high ends in the
+ * rate that can be sustained, not in a deep queue. Ends with an exact account: published times streams =
+ * delivered, or it fails.
  */
 
 import { parseArgs } from "node:util";
-import { mlsMessage, mutateRequest, pongRequest, readResponse, sendRequest } from "../support/protobuf";
+import { readPids, startMeter } from "../support/meter";
+import { mlsMessage, sendRequest } from "../support/protobuf";
 import { RawConnection } from "../support/raw-h2";
+import { Progress, subscribe } from "../support/streams";
+import type { LiveLoad } from "./measure";
 
 const { values } = parseArgs({
   options: {
     address: { type: "string", default: "127.0.0.1:5556" },
+    pid: { type: "string", default: "" },
     streams: { type: "string", default: "1000" },
-    connections: { type: "string", default: "100" },
+    perConnection: { type: "string", default: "10" },
     bytes: { type: "string", default: "256" },
-    batch: { type: "string", default: "16" },
-    window: { type: "string", default: "64" },
-    seconds: { type: "string", default: "4" },
+    rate: { type: "string", default: "10000" },
+    seconds: { type: "string", default: "3" },
   },
 });
 const streams = Number(values.streams);
-const batch = Number(values.batch);
-const window = Number(values.window);
+const bytes = Number(values.bytes);
+const rate = Number(values.rate);
 const measureMs = Number(values.seconds) * 1_000;
+/** As long as it takes until the server's code is compiled. */
+const warmUpMs = Math.min(1_000, measureMs);
+/** Messages that a request brings at most: two milliseconds' worth. */
+const maxBatch = Math.max(16, Math.ceil(rate / 500));
+/** Messages that may be ahead of the deliveries. */
+const window = 4 * maxBatch;
 const groupId = crypto.getRandomValues(new Uint8Array(16));
 
 const connections = await Promise.all(
-  Array.from({ length: Number(values.connections) }, () => RawConnection.open(values.address)),
+  Array.from({ length: Math.ceil(streams / Number(values.perConnection)) }, () => RawConnection.open(values.address)),
 );
 const publisher = await RawConnection.open(values.address);
 
+const progress = new Progress();
 let delivered = 0;
 let complete = 0;
-let wake = () => {};
-
 for (let i = 0; i < streams; i++) {
-  const stream = connections[i % connections.length]?.open("/xmtp.mls.api.v1.MlsApi/Subscribe", {
-    onMessage: (message) => {
-      const seen = readResponse(message);
-      if (seen.kind === "messages") delivered += seen.count;
-      if (seen.kind === "complete") complete++;
-      if (seen.kind === "ping") stream?.send(pongRequest(seen.nonce));
-      wake();
+  const connection = connections[i % connections.length] ?? publisher;
+  subscribe(connection, {
+    topics: [groupId],
+    onCount: (messages) => {
+      delivered += messages;
+      progress.made();
     },
-    onEnd: () => {
-      throw new Error("a stream ended in the middle");
+    onComplete: () => {
+      complete++;
+      progress.made();
     },
   });
-  stream?.send(mutateRequest(1n, [groupId], 0n));
 }
-await until(() => complete === streams, "all waves to complete");
+await progress.until(() => complete === streams, "all waves to complete");
 
 let published = 0;
-let sequence = 0n;
-const publish = async () => {
-  const messages = Array.from({ length: batch }, () => {
+const publish = async (messages: number) => {
+  const batch = Array.from({ length: messages }, (_, i) => {
     const head = Buffer.alloc(8);
-    head.writeBigUInt64BE(++sequence);
-    return mlsMessage(groupId, head, Number(values.bytes));
+    head.writeDoubleBE(published + i);
+    return mlsMessage(groupId, head, bytes);
   });
-  published += batch;
-  await publisher.call("/xmtp.mls.api.v1.MlsApi/SendGroupMessages", sendRequest(messages));
+  published += messages;
+  await publisher.call("/xmtp.mls.api.v1.MlsApi/SendGroupMessages", sendRequest(batch));
 };
 
-/** Publishes for a while, as fast as deliveries allow. */
+/** Publishes for a while at the rate, or as fast as deliveries allow: what a full window holds up is not made up for. */
 async function drive(ms: number): Promise<void> {
-  const end = performance.now() + ms;
   const calls = new Set<Promise<void>>();
-  while (performance.now() < end) {
-    await until(() => published * streams - delivered <= window * streams, "the slowest stream to come near");
-    const call = publish().finally(() => calls.delete(call));
-    calls.add(call);
+  const end = performance.now() + ms;
+  let due = 0;
+  for (let last = performance.now(); last < end; ) {
+    await progress.until(() => published * streams - delivered <= window * streams, "the slowest stream to come near");
+    const now = performance.now();
+    due = Math.min(due + ((now - last) / 1_000) * rate, maxBatch);
+    last = now;
+    const messages = Math.floor(due);
+    due -= messages;
+    if (messages > 0) {
+      const call = publish(messages).finally(() => calls.delete(call));
+      calls.add(call);
+    }
+    await Bun.sleep(1);
   }
   await Promise.all(calls);
 }
 
-await drive(1_000);
-const before = { delivered, at: performance.now(), cpu: process.cpuUsage() };
+await drive(warmUpMs);
+const before = { delivered, published };
+const stop = startMeter(readPids(values.pid));
 await drive(measureMs);
-const ms = performance.now() - before.at;
-const cpu = process.cpuUsage(before.cpu);
-const during = delivered - before.delivered;
-await until(() => delivered === published * streams, "the last deliveries");
+const { ms, ...cpu } = stop();
+const deliveries = delivered - before.delivered;
+await progress.until(() => delivered === published * streams, "the last deliveries");
 
-console.log(
-  JSON.stringify({
-    deliveriesPerSecond: (during / ms) * 1_000,
-    megabytesPerSecond: (during * Number(values.bytes)) / ms / 1_000,
-    clientCpuShare: (cpu.user + cpu.system) / 1_000 / ms,
-    published,
-    delivered,
-  }),
-);
+const load: LiveLoad = {
+  ...cpu,
+  deliveriesPerSecond: (deliveries / ms) * 1_000,
+  publishesPerSecond: ((published - before.published) / ms) * 1_000,
+  measuredDeliveries: deliveries,
+  measuredPublishes: published - before.published,
+};
+console.log(JSON.stringify(load));
 process.exit(0);
-
-/** Waits for a condition that incoming messages make true; fails after 20 s without one. */
-async function until(condition: () => boolean, what: string): Promise<void> {
-  while (!condition()) {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const timer = setTimeout(
-      () =>
-        reject(new Error(`waited for ${what}: published ${published}, delivered ${delivered}, complete ${complete}`)),
-      20_000,
-    );
-    wake = resolve;
-    await promise;
-    clearTimeout(timer);
-  }
-}

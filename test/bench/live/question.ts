@@ -1,63 +1,68 @@
-import { cpuSeconds } from "../../support/serve-process";
-import { runJson, runningTarget, startNode, startServer, type Target } from "../support/processes";
-import type { Figure, Question, RunOptions } from "../support/question";
+import { startOrUse, startServer } from "../support/processes";
+import { type Figure, measureSeconds, type Question, type RunOptions } from "../support/question";
+import { deliveriesPerCore, type LiveCell, type LiveLoad, measureLive } from "./measure";
 
-interface LoadResult {
-  readonly deliveriesPerSecond: number;
-  readonly clientCpuShare: number;
-}
-
-interface Measured extends LoadResult {
-  /** Deliveries per second of CPU time of the server; NaN if the server is not ours to look at. */
-  readonly perCore: number;
-}
-
-const SETTINGS = { streams: 1_000, connections: 100, bytes: 256, batch: 16, seconds: 4 };
+/** What says most: both counts of streams, both ways to connect, both sizes, all rates. */
+const CELLS: readonly LiveCell[] = [
+  { streams: 1_000, perConnection: 10, bytes: 256, rate: 1_000 },
+  { streams: 1_000, perConnection: 10, bytes: 256, rate: 10_000 },
+  { streams: 1_000, perConnection: 10, bytes: 1_024, rate: 10_000 },
+  { streams: 1_000, perConnection: 1, bytes: 256, rate: 1_000 },
+  { streams: 100, perConnection: 10, bytes: 256, rate: 10_000 },
+  { streams: 100, perConnection: 1, bytes: 256, rate: 50_000 },
+];
+const TINY: readonly LiveCell[] = [{ streams: 20, perConnection: 10, bytes: 256, rate: 1_000 }];
 
 export const live: Question = {
   name: "live",
   asks: "How many live deliveries a second does one process make, beside a bare writer of the same bytes?",
   run: async (options) => {
-    const node: Measured[] = [];
-    const bare: Measured[] = [];
+    const cells = cellsOf(options);
+    const node = cells.map((): LiveLoad[] => []);
+    const bare = cells.map((): LiveLoad[] => []);
     for (let run = 0; run < options.runs; run++) {
-      node.push(await measure(() => startOrUse(options)));
-      bare.push(await measure(() => startServer(["test/bench/live/reference.ts"])));
+      await using target = await startOrUse(options);
+      await using reference = await startServer(["test/bench/support/bare-node.ts"]);
+      for (const [index, cell] of cells.entries()) {
+        const seconds = measureSeconds(options.effort, 2);
+        node[index]?.push(await measureLive(target, cell, seconds));
+        bare[index]?.push(await measureLive(reference, cell, seconds));
+      }
     }
-    const shape = `${SETTINGS.streams} streams, ${SETTINGS.streams / SETTINGS.connections} per connection, ${SETTINGS.bytes} B`;
-    return [
-      figure(`deliveries, ${shape}`, "1/s", [node, bare], (result) => result.deliveriesPerSecond),
-      {
-        ...figure("deliveries per core of the server", "1/s", [node, bare], (result) => result.perCore),
-        reach: "500 000 at 1 000 streams, then half of the reference",
-      },
-      figure("load client's share of a core", "", [node, bare], (result) => result.clientCpuShare),
-    ];
+    return cells.flatMap((cell, index) => figures(cell, node[index] ?? [], bare[index] ?? []));
   },
 };
 
-function startOrUse(options: RunOptions): Promise<Target> {
-  return options.address === undefined ? startNode() : Promise.resolve(runningTarget(options.address));
+function cellsOf({ effort }: RunOptions): readonly LiveCell[] {
+  if (effort === "tiny") return TINY;
+  if (effort === "normal") return CELLS;
+  return [100, 1_000].flatMap((streams) =>
+    [10, 1].flatMap((perConnection) =>
+      [256, 1_024].flatMap((bytes) => [1_000, 10_000, 50_000].map((rate) => ({ streams, perConnection, bytes, rate }))),
+    ),
+  );
 }
 
-async function measure(start: () => Promise<Target>): Promise<Measured> {
-  await using target = await start();
-  const flags = Object.entries(SETTINGS).map(([name, value]) => `--${name}=${value}`);
-  const before = target.pid === undefined ? Number.NaN : cpuSeconds(target.pid);
-  const result = await runJson<LoadResult & { readonly delivered: number }>([
-    "test/bench/live/load.ts",
-    `--address=${target.address}`,
-    ...flags,
-  ]);
-  const cpu = target.pid === undefined ? Number.NaN : cpuSeconds(target.pid) - before;
-  return { ...result, perCore: result.delivered / cpu };
-}
-
-function figure(
-  name: string,
-  unit: string,
-  [node, bare]: readonly [readonly Measured[], readonly Measured[]],
-  value: (result: Measured) => number,
-): Figure {
-  return { name, unit, values: node.map(value), reference: { name: "bare writer", values: bare.map(value) } };
+function figures(cell: LiveCell, node: readonly LiveLoad[], bare: readonly LiveLoad[]): readonly Figure[] {
+  const name = `${cell.streams} streams, ${cell.perConnection} a connection, ${cell.bytes} B, ${cell.rate} publishes/s`;
+  const both = (value: (load: LiveLoad) => number) => ({
+    values: node.map(value),
+    reference: { name: "bare writer", values: bare.map(value) },
+  });
+  return [
+    {
+      name: `${name}: deliveries`,
+      unit: "1/s",
+      ...both((load) => load.deliveriesPerSecond),
+      better: "more",
+    },
+    {
+      name: `${name}: deliveries per core of the server`,
+      unit: "1/s",
+      ...both(deliveriesPerCore),
+      ...(cell.streams >= 1_000 ? { reach: "500 000, then half of the reference" } : {}),
+      better: "more",
+    },
+    { name: `${name}: load client's share of a core`, unit: "", ...both((load) => load.clientCpuShare) },
+  ];
 }

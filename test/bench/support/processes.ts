@@ -1,9 +1,10 @@
 /** The processes of a benchmark: the server under load, and the load. */
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { QUIET_SETTINGS, ServeProcess } from "../../support/serve-process";
+import { cpuSeconds, QUIET_SETTINGS, ServeProcess } from "../../support/serve-process";
+import type { RunOptions } from "./question";
 
 const ROOT = join(import.meta.dir, "../../..");
 
@@ -22,10 +23,22 @@ export function runningTarget(address: string): Target {
   return { address, pid: undefined, databaseDir: undefined, [Symbol.asyncDispose]: async () => {} };
 }
 
-/** Starts a node on a fresh embedded database. */
-export async function startNode(): Promise<Target> {
+export interface NodeOptions {
+  /** The database to use, shared with other nodes perhaps; absent: a fresh embedded one of its own. */
+  readonly databaseUrl?: string;
+  /** More settings, `TIDELINE_…`. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Starts a node of ours. */
+export async function startNode({ databaseUrl, env }: NodeOptions = {}): Promise<Target> {
   const dataDir = mkdtempSync(join(tmpdir(), "tideline-bench-"));
-  const target = await startServer(["src/main.ts", "serve"], { ...QUIET_SETTINGS, TIDELINE_DATA_DIR: dataDir });
+  const target = await startServer(["src/main.ts", "serve"], {
+    ...QUIET_SETTINGS,
+    TIDELINE_DATA_DIR: dataDir,
+    DATABASE_URL: databaseUrl ?? "",
+    ...env,
+  });
   return {
     ...target,
     [Symbol.asyncDispose]: async () => {
@@ -33,6 +46,12 @@ export async function startNode(): Promise<Target> {
       rmSync(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+/** The (first) node that was asked for by address, or a fresh one. */
+export async function startOrUse({ address }: RunOptions, node: NodeOptions = {}): Promise<Target> {
+  if (address === undefined) return await startNode(node);
+  return runningTarget(address.split(",")[0] ?? address);
 }
 
 /** Starts a bun program that is a server and waits until it serves. */
@@ -56,4 +75,31 @@ export async function runJson<T>(args: readonly string[]): Promise<T> {
   const text = await new Response(child.stdout).text();
   if ((await child.exited) !== 0) throw new Error(`${args.join(" ")} failed`);
   return JSON.parse(text);
+}
+
+/** Command line flags, `--name=value`. */
+export function flags(values: Readonly<Record<string, string | number>>): readonly string[] {
+  return Object.entries(values).map(([name, value]) => `--${name}=${value}`);
+}
+
+/** CPU time of a server so far, in seconds; NaN when it is not ours to look at. */
+export function cpuOf(target: Target): number {
+  return target.pid === undefined ? Number.NaN : cpuSeconds(target.pid);
+}
+
+/** CPU time of a process and its living children so far, in seconds: a postmaster's is that of the whole database. */
+export function familyCpuSeconds(pid: number): number {
+  let seconds = cpuSeconds(pid);
+  for (const name of readdirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const parent = readFileSync(`/proc/${name}/stat`, "utf8")
+        .replace(/^.*\) /, "")
+        .split(" ")[1];
+      if (Number(parent) === pid) seconds += cpuSeconds(Number(name));
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  return seconds;
 }

@@ -1,10 +1,14 @@
 /** What a benchmark is: a question, the figures that answer it, and the reference measured beside them. */
 
+/** `tiny`: only to see that it works, below a second a load. `full`: also the cells that the default leaves out. */
+export type Effort = "tiny" | "normal" | "full";
+
 export interface RunOptions {
-  /** host:port of a running node; absent: one is started. */
+  /** host:port of a running node, several joined by commas; absent: one is started. */
   readonly address: string | undefined;
   /** How often the whole is measured; the medians are reported. */
   readonly runs: number;
+  readonly effort: Effort;
 }
 
 /** One row of an answer. */
@@ -17,6 +21,8 @@ export interface Figure {
   readonly reference?: { readonly name: string; readonly values: readonly number[] };
   /** What anchors the figure: the number to reach, in words. */
   readonly reach?: string;
+  /** Which way is better, for comparisons; absent: neither, it says under what circumstances the others came about. */
+  readonly better?: "more" | "less";
 }
 
 export interface Question {
@@ -36,4 +42,16 @@ export function median(values: readonly number[]): number {
 export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
+
+/** Seconds that a load measures, after its warm-up. */
+export function measureSeconds(effort: Effort, normal: number): number {
+  return effort === "tiny" ? 0.2 : normal;
+}
+
+/** Measures one time after the other, `runs` times. */
+export async function repeat<T>(runs: number, measure: (run: number) => Promise<T>): Promise<readonly T[]> {
+  const results: T[] = [];
+  for (let run = 0; run < runs; run++) results.push(await measure(run));
+  return results;
 }

@@ -1,26 +1,38 @@
 /**
  * A gRPC client over HTTP/2 that does as little as possible, so that a load generator is not what is measured.
  *
- * It speaks h2c by prior knowledge, opens its flow-control windows wide, writes headers as plain literals,
+ * It speaks h2c by prior knowledge, opens its own flow-control windows wide, writes headers as plain literals,
  * never decodes headers, and hands out the payload of DATA frames without copying. Good for loopback
  * and for servers that behave; anything unexpected ends the run.
  */
 
-const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-const DATA = 0;
-const HEADERS = 1;
-const RST_STREAM = 3;
-const SETTINGS = 4;
-const PING = 6;
-const GOAWAY = 7;
-const WINDOW_UPDATE = 8;
-const END_STREAM = 1;
-const ACK = 1;
-const END_HEADERS = 4;
-const MAX_FRAME_BYTES = 16_384;
+import {
+  ACK,
+  DATA,
+  END_HEADERS,
+  END_STREAM,
+  envelope,
+  frame,
+  GOAWAY,
+  HEADERS,
+  INITIAL_WINDOW_SIZE,
+  MAX_FRAME_BYTES,
+  MessageSplitter,
+  NOTHING,
+  PING,
+  PREFACE,
+  RST_STREAM,
+  requestHeaders,
+  SETTINGS,
+  WINDOW_UPDATE,
+  windowUpdate,
+} from "./raw-h2-frames";
+
 const WINDOW_BYTES = 0x7fff_ffff;
 /** How much of a window is used up before it is refilled. */
 const REFILL_BYTES = 1 << 29;
+/** What a connection and its streams may be sent until the server says more. */
+const DEFAULT_WINDOW_BYTES = 65_535;
 
 export interface RawStreamEvents {
   /** Bytes of one gRPC message; valid during the call only. */
@@ -39,6 +51,16 @@ interface StreamState {
   readonly events: RawStreamEvents;
   readonly messages: MessageSplitter;
   consumedBytes: number;
+  /** How many bytes the server still takes. */
+  sendBytes: number;
+}
+
+/** Bytes of a stream that wait for the server's windows. */
+interface Sending {
+  readonly id: number;
+  readonly payload: Buffer;
+  at: number;
+  readonly last: boolean;
 }
 
 /** One HTTP/2 connection. */
@@ -48,11 +70,15 @@ export class RawConnection {
   #socket: import("bun").Socket<undefined> | undefined;
   #out: Buffer[] = [];
   #writing = false;
-  #pending: Buffer = Buffer.alloc(0);
+  #pending: Buffer = NOTHING;
   #nextId = 1;
   #consumedBytes = 0;
   #receivedBytes = 0;
   #closing = false;
+  /** What is to be sent, in order; its head waits for a window. */
+  readonly #sending: Sending[] = [];
+  #sendBytes = DEFAULT_WINDOW_BYTES;
+  #streamWindowBytes = DEFAULT_WINDOW_BYTES;
 
   private constructor(authority: string) {
     this.#authority = authority;
@@ -74,7 +100,7 @@ export class RawConnection {
     });
     const settings = Buffer.alloc(12);
     settings.writeUInt16BE(2, 0); // ENABLE_PUSH = 0
-    settings.writeUInt16BE(4, 6); // INITIAL_WINDOW_SIZE
+    settings.writeUInt16BE(INITIAL_WINDOW_SIZE, 6);
     settings.writeUInt32BE(WINDOW_BYTES, 8);
     connection.#write(PREFACE, frame(SETTINGS, 0, 0, settings), windowUpdate(0, WINDOW_BYTES - 65_535));
     return connection;
@@ -89,11 +115,12 @@ export class RawConnection {
   open(path: string, events: RawStreamEvents): RawStream {
     const id = this.#nextId;
     this.#nextId += 2;
-    this.#streams.set(id, { events, messages: new MessageSplitter(events.onMessage), consumedBytes: 0 });
+    const messages = new MessageSplitter(events.onMessage);
+    this.#streams.set(id, { events, messages, consumedBytes: 0, sendBytes: this.#streamWindowBytes });
     this.#write(frame(HEADERS, END_HEADERS, id, requestHeaders(this.#authority, path)));
     return {
-      send: (message) => this.#write(...dataFrames(id, message)),
-      halfClose: () => this.#write(frame(DATA, END_STREAM, id, Buffer.alloc(0))),
+      send: (message) => this.#send({ id, payload: envelope(message), at: 0, last: false }),
+      halfClose: () => this.#send({ id, payload: NOTHING, at: 0, last: true }),
     };
   }
 
@@ -115,6 +142,28 @@ export class RawConnection {
   close(): void {
     this.#closing = true;
     this.#socket?.end();
+  }
+
+  #send(sending: Sending): void {
+    this.#sending.push(sending);
+    if (this.#sending.length === 1) this.#pump();
+  }
+
+  /** Sends what the windows of the connection and of the stream at the head allow. */
+  #pump(): void {
+    for (let head = this.#sending[0]; head !== undefined; head = this.#sending[0]) {
+      const stream = this.#streams.get(head.id);
+      while (stream !== undefined && head.at < head.payload.length) {
+        const bytes = Math.min(head.payload.length - head.at, this.#sendBytes, stream.sendBytes, MAX_FRAME_BYTES);
+        if (bytes <= 0) return;
+        this.#write(frame(DATA, 0, head.id, head.payload.subarray(head.at, head.at + bytes)));
+        head.at += bytes;
+        this.#sendBytes -= bytes;
+        stream.sendBytes -= bytes;
+      }
+      if (stream !== undefined && head.last) this.#write(frame(DATA, END_STREAM, head.id, NOTHING));
+      this.#sending.shift();
+    }
   }
 
   #write(...parts: readonly Buffer[]): void {
@@ -147,18 +196,37 @@ export class RawConnection {
       this.#frame(bytes.readUInt8(3), bytes.readUInt8(4), bytes.readUInt32BE(5), bytes.subarray(9, 9 + length));
       bytes = bytes.subarray(9 + length);
     }
-    this.#pending = bytes.length === 0 ? Buffer.alloc(0) : Buffer.from(bytes);
+    this.#pending = bytes.length === 0 ? NOTHING : Buffer.from(bytes);
   }
 
   #frame(type: number, flags: number, id: number, payload: Buffer): void {
     if (type === DATA) this.#data(id, payload);
-    if (type === SETTINGS && (flags & ACK) === 0) this.#write(frame(SETTINGS, ACK, 0, Buffer.alloc(0)));
+    if (type === SETTINGS && (flags & ACK) === 0) this.#settings(payload);
+    if (type === WINDOW_UPDATE) this.#widen(id, payload.readUInt32BE(0));
     if (type === PING && (flags & ACK) === 0) this.#write(frame(PING, ACK, 0, Buffer.from(payload)));
     if (type === GOAWAY && !this.#closing) {
       fail(`${this.#authority} said GOAWAY, error code ${payload.readUInt32BE(4)} ${payload.subarray(8)}`);
     }
     if (type === RST_STREAM) this.#end(id, false);
     if ((type === DATA || type === HEADERS) && (flags & END_STREAM) !== 0) this.#end(id, true);
+  }
+
+  #settings(payload: Buffer): void {
+    for (let at = 0; at < payload.length; at += 6) {
+      if (payload.readUInt16BE(at) !== INITIAL_WINDOW_SIZE) continue;
+      const change = payload.readUInt32BE(at + 2) - this.#streamWindowBytes;
+      this.#streamWindowBytes += change;
+      for (const stream of this.#streams.values()) stream.sendBytes += change;
+    }
+    this.#write(frame(SETTINGS, ACK, 0, NOTHING));
+    this.#pump();
+  }
+
+  #widen(id: number, bytes: number): void {
+    const stream = this.#streams.get(id);
+    if (id === 0) this.#sendBytes += bytes;
+    else if (stream !== undefined) stream.sendBytes += bytes;
+    this.#pump();
   }
 
   #data(id: number, payload: Buffer): void {
@@ -185,74 +253,8 @@ export class RawConnection {
   }
 }
 
-/** Puts gRPC messages together from DATA payloads. */
-class MessageSplitter {
-  readonly #onMessage: (message: Buffer) => void;
-  #pending: Buffer = Buffer.alloc(0);
-
-  constructor(onMessage: (message: Buffer) => void) {
-    this.#onMessage = onMessage;
-  }
-
-  push(payload: Buffer): void {
-    let bytes = this.#pending.length === 0 ? payload : Buffer.concat([this.#pending, payload]);
-    while (bytes.length >= 5) {
-      const end = 5 + bytes.readUInt32BE(1);
-      if (bytes.length < end) break;
-      this.#onMessage(bytes.subarray(5, end));
-      bytes = bytes.subarray(end);
-    }
-    this.#pending = bytes.length === 0 ? bytes : Buffer.from(bytes);
-  }
-}
-
 /** A load generator that has lost its server measures nothing any more. */
 function fail(words: string): never {
   console.error(words);
   process.exit(1);
-}
-
-function frame(type: number, flags: number, id: number, payload: Uint8Array): Buffer {
-  const bytes = Buffer.allocUnsafe(9 + payload.length);
-  bytes.writeUIntBE(payload.length, 0, 3);
-  bytes.writeUInt8(type, 3);
-  bytes.writeUInt8(flags, 4);
-  bytes.writeUInt32BE(id, 5);
-  bytes.set(payload, 9);
-  return bytes;
-}
-
-function dataFrames(id: number, message: Uint8Array): readonly Buffer[] {
-  const envelope = Buffer.allocUnsafe(5 + message.length);
-  envelope.writeUInt8(0, 0);
-  envelope.writeUInt32BE(message.length, 1);
-  envelope.set(message, 5);
-  const frames: Buffer[] = [];
-  for (let at = 0; at < envelope.length; at += MAX_FRAME_BYTES) {
-    frames.push(frame(DATA, 0, id, envelope.subarray(at, at + MAX_FRAME_BYTES)));
-  }
-  return frames;
-}
-
-function windowUpdate(id: number, bytes: number): Buffer {
-  const payload = Buffer.alloc(4);
-  payload.writeUInt32BE(bytes, 0);
-  return frame(WINDOW_UPDATE, 0, id, payload);
-}
-
-function requestHeaders(authority: string, path: string): Buffer {
-  const fields = [
-    [":method", "POST"],
-    [":scheme", "http"],
-    [":path", path],
-    [":authority", authority],
-    ["content-type", "application/grpc"],
-    ["te", "trailers"],
-  ];
-  return Buffer.concat(fields.flatMap(([name = "", value = ""]) => [Buffer.from([0]), literal(name), literal(value)]));
-}
-
-/** An HPACK string, not Huffman coded; all of ours are shorter than 127 bytes. */
-function literal(text: string): Buffer {
-  return Buffer.concat([Buffer.from([text.length]), Buffer.from(text)]);
 }
