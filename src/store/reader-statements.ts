@@ -10,10 +10,10 @@ export type ReadStatements = ReturnType<typeof prepareReads>;
 
 /** Rows with these columns, by their bare names, of whatever stands behind FROM. */
 const MESSAGE = { id: sql`id`, topic: sql`topic`, createdNs: sql`created_ns`, arm: sql`arm`, body: sql`body` };
-type MessageRow = readonly [id: bigint, topic: Uint8Array, createdNs: bigint, arm: number, body: Uint8Array];
+type MessageRow = readonly [id: bigint, topic: Buffer, createdNs: bigint, arm: number, body: Uint8Array];
 /** A message; `undefined` stands for one that is there, but has a body that was not to be read. */
 export type LightMessage = StoredMessage | undefined;
-type LightRow = readonly [id: bigint, topic: Uint8Array, createdNs: bigint, arm: number, body: Uint8Array | null];
+type LightRow = readonly [id: bigint, topic: Buffer, createdNs: bigint, arm: number, body: Uint8Array | null];
 
 // The driver tells the server the type of each parameter by its JavaScript value; the casts make it the column's.
 const int8 = (name: string): SQL => sql`${sql.placeholder(name)}::int8`;
@@ -119,7 +119,7 @@ function preparePages({ database, run }: Session) {
     ascending: pages<{ topic: Uint8Array; above: bigint; limit: number }>(ofTopic(asc, above)),
     descending: pages<{ topic: Uint8Array; to: bigint; limit: number }>(ofTopic(desc, upTo)),
     idsByRange: async (values: { kind: Kind; above: bigint; to: bigint }) => {
-      const rows = await run<readonly [id: bigint, topic: Uint8Array]>(idsByRange, values);
+      const rows = await run<readonly [id: bigint, topic: Buffer]>(idsByRange, values);
       return rows.map(([id, topic]) => ({ id, topic: topicOf(topic) }));
     },
   };
@@ -141,8 +141,8 @@ function lightMessageOf([id, topic, createdNs, arm, body]: LightRow): LightMessa
 }
 
 /** @throws RangeError for bytes that no version of this program stores as a topic. */
-function topicOf(bytes: Uint8Array): Topic {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+function topicOf(bytes: Buffer): Topic {
+  const text = bytes.toString("latin1");
   if (!isTopic(text)) throw new RangeError(`a stored topic of ${bytes.byteLength} bytes is of no known kind`);
   return text;
 }
