@@ -1,4 +1,4 @@
-import { rowsRead } from "../memory/costs";
+import { type RowsRead, rowsBetween, rowsRead } from "../memory/costs";
 import { type BenchDatabase, startDatabase } from "../support/database";
 import { startNode } from "../support/processes";
 import { type Effort, type Figure, type Question, repeat } from "../support/question";
@@ -13,9 +13,9 @@ const SHAPES = {
 
 /** One run, everything on a node that has just started, in the order in which it is done. */
 interface Round {
-  readonly coldRows: number;
+  readonly coldRows: RowsRead;
   readonly cold: CatchUp;
-  readonly warmRows: number;
+  readonly warmRows: RowsRead;
   readonly warm: CatchUp;
   readonly recent: CatchUp;
   readonly spread: CatchUp;
@@ -42,16 +42,15 @@ export const catchup: Question = {
 
 async function measureRound(database: BenchDatabase, shape: StoreShape): Promise<Round> {
   await using node = await startNode({ databaseUrl: database.url.replace("@/", "@localhost/") });
-  const rows = [await rowsRead(database.target)];
+  const atStart = await rowsRead(database.target);
   const cold = await catchUp(node, database, shape, "current");
-  rows.push(await rowsRead(database.target));
+  const afterCold = await rowsRead(database.target);
   const warm = await catchUp(node, database, shape, "current");
-  rows.push(await rowsRead(database.target));
-  const [atStart = 0, afterCold = 0, afterWarm = 0] = rows;
+  const afterWarm = await rowsRead(database.target);
   return {
-    coldRows: afterCold - atStart,
+    coldRows: rowsBetween(atStart, afterCold),
     cold,
-    warmRows: afterWarm - afterCold,
+    warmRows: rowsBetween(afterCold, afterWarm),
     warm,
     recent: await catchUp(node, database, shape, "recent"),
     spread: await catchUp(node, database, shape, "spread"),
@@ -84,12 +83,12 @@ function figures({ big, topics, spread }: StoreShape, rounds: readonly Round[]):
       ({ copySpread }) => copySpread,
     ),
     ...costs(fromStartSpread, rounds, ({ spread }) => spread),
-    firstFrame(fromStartSpread, rounds, ({ spread }) => spread.firstFrameMs),
-    firstFrame(recent, rounds, ({ recent }) => recent.firstFrameMs),
+    waits(`${fromStartSpread}: first frame`, rounds, ({ spread }) => spread.firstFrameMs),
+    waits(`${recent}: first frame`, rounds, ({ recent }) => recent.firstFrameMs),
     { name: `${recent}: complete`, unit: "ms", values: rounds.map(({ recent }) => recent.ackMs), better: "less" },
-    firstFrame(`${current}, node just started`, rounds, ({ cold }) => cold.ackMs),
+    waits(`${current}, node just started: ack`, rounds, ({ cold }) => cold.ackMs),
     noRows(`${current}, node just started`, rounds, ({ coldRows }) => coldRows),
-    firstFrame(current, rounds, ({ warm }) => warm.ackMs),
+    waits(`${current}: ack`, rounds, ({ warm }) => warm.ackMs),
     noRows(current, rounds, ({ warmRows }) => warmRows),
     rate(
       many,
@@ -98,7 +97,7 @@ function figures({ big, topics, spread }: StoreShape, rounds: readonly Round[]):
       ({ copySpread }) => copySpread,
     ),
     ...costs(many, rounds, ({ waves }) => waves),
-    firstFrame(`${many}, the last of them`, rounds, ({ waves }) => waves.lastFirstFrameMs),
+    waits(`${many}: first frame of the last`, rounds, ({ waves }) => waves.lastFirstFrameMs),
     { name: "load client's share of a core, one topic", unit: "", values: rounds.map(({ big }) => big.clientCpuShare) },
   ];
 }
@@ -128,10 +127,11 @@ function costs(name: string, rounds: readonly Round[], of: (round: Round) => Cat
   ];
 }
 
-function firstFrame(name: string, rounds: readonly Round[], ms: (round: Round) => number): Figure {
-  return { name: `${name}: first frame`, unit: "ms", values: rounds.map(ms), reach: "50", better: "less" };
+function waits(name: string, rounds: readonly Round[], ms: (round: Round) => number): Figure {
+  return { name, unit: "ms", values: rounds.map(ms), reach: "50", better: "less" };
 }
 
-function noRows(name: string, rounds: readonly Round[], rows: (round: Round) => number): Figure {
-  return { name: `${name}: rows read`, unit: "rows", values: rounds.map(rows), reach: "0", better: "less" };
+function noRows(name: string, rounds: readonly Round[], of: (round: Round) => RowsRead): Figure {
+  const values = rounds.map((round) => of(round).byTopic + of(round).byId);
+  return { name: `${name}: rows read`, unit: "rows", values, reach: "0", better: "less" };
 }

@@ -24,20 +24,36 @@ export async function settledRssBytes(pid: number): Promise<number> {
   return least;
 }
 
+/** What has been read of the table of messages so far. */
+export interface RowsRead {
+  /** Entries of the index by topic: looking for what is new in a topic. */
+  readonly byTopic: number;
+  /** Entries of the index by id, or rows of the table: messages themselves, those on their way into the tail among them. */
+  readonly byId: number;
+}
+
 /**
- * Rows of messages that a node's database has read so far, for whatever reason: entries of indexes or rows of the table.
+ * What a node has read so far, for whatever reason.
  *
  * A session reports its counts late, but always when it ends. So the node's reading sessions are ended first; it
- * opens new ones when it needs them. Not to be called while something is being timed.
+ * opens new ones when it needs them. Not to be called while something is being timed. What publishing reads, to find
+ * duplicates, counts as well but comes late: publish to topics that have nothing yet.
  */
-export async function rowsRead(database: DatabaseTarget): Promise<number> {
+export async function rowsRead(database: DatabaseTarget): Promise<RowsRead> {
   await using sql = openSql(database);
   await sql`
     SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-    WHERE application_name IN ('tideline read', 'tideline append')`;
+    WHERE application_name = 'tideline read'`;
   const [row] = await sql`
-    SELECT (coalesce(t.seq_tup_read, 0) + coalesce(sum(i.idx_tup_read), 0))::float8 AS rows
+    SELECT
+      sum(i.idx_tup_read) FILTER (WHERE i.indexrelname = 'messages_topic_id')::float8 AS by_topic,
+      (coalesce(t.seq_tup_read, 0) + sum(i.idx_tup_read) FILTER (WHERE i.indexrelname <> 'messages_topic_id'))::float8 AS by_id
     FROM pg_stat_user_tables AS t JOIN pg_stat_user_indexes AS i USING (relid)
     WHERE t.relname = 'messages' GROUP BY t.seq_tup_read`;
-  return Number(row?.rows);
+  return { byTopic: Number(row?.by_topic), byId: Number(row?.by_id) };
+}
+
+/** What was read between two counts. */
+export function rowsBetween(before: RowsRead, after: RowsRead): RowsRead {
+  return { byTopic: after.byTopic - before.byTopic, byId: after.byId - before.byId };
 }

@@ -1,0 +1,54 @@
+/** How live delivery fares while something else goes on: a small steady load in a process of its own. */
+
+import { join } from "node:path";
+
+const PROGRAM = join(import.meta.dir, "live-probe-load.ts");
+
+export interface LiveProbeResult {
+  /** From publishing to delivery, in milliseconds. */
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
+  readonly samples: number;
+}
+
+export interface LiveProbe {
+  /** Forgets how it went so far. */
+  begin(): void;
+  /** Ends it and tells how it went since it began; fails unless every message came once. */
+  end(): Promise<LiveProbeResult>;
+}
+
+/** Starts 20 streams that get 200 messages a second together; resolves when they are warm. */
+export async function startLiveProbe(address: string): Promise<LiveProbe> {
+  const child = Bun.spawn([process.execPath, PROGRAM, `--address=${address}`], {
+    stdin: "pipe",
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  const lines = readLines(child.stdout);
+  if ((await lines.next()).value !== "warm") throw new Error("the live probe ended before it was warm");
+  return {
+    begin: () => {
+      child.stdin.write("begin\n");
+      child.stdin.flush();
+    },
+    end: async () => {
+      child.stdin.end();
+      const { value } = await lines.next();
+      if (value === undefined || (await child.exited) !== 0) throw new Error("the live probe failed");
+      return JSON.parse(value);
+    },
+  };
+}
+
+async function* readLines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, undefined> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of stream) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+  return undefined;
+}
