@@ -3,7 +3,7 @@ import { type Frame, LIVE, type Mutate } from "../core/frame";
 import type { StreamLimits } from "../core/limits";
 import { KINDS, type Kind, type PerKind } from "../core/topic";
 import { type Objection, type Standing, SubscriptionModel, type Wave } from "./subscription-model";
-import { higher, type Row, replaced, type Truth } from "./truth";
+import { higher, type Row, replaced, type TruthView } from "./truth";
 
 /** A broken rule, found from outside. Its message begins with the rule's or the invariant's number. */
 export class Violation extends Error {
@@ -20,6 +20,12 @@ export function violate(rule: string, found: string): never {
   throw new Violation(rule, found);
 }
 
+/** Where servers may decide differently and both be right. */
+export interface CheckerPolicy {
+  /** Whether a wave is one merged ascending pass over its topics (R-17); otherwise only each topic ascends. */
+  readonly mergedWaves: boolean;
+}
+
 type DeliveryFrame = Extract<Frame, { kind: "messages" }>;
 
 /**
@@ -31,9 +37,10 @@ type DeliveryFrame = Extract<Frame, { kind: "messages" }>;
  * moment: send a Ping behind it and tell of the request, then of the frames before its Pong, once that is there.
  */
 export class InvariantChecker {
-  readonly model: SubscriptionModel;
-  readonly #truth: Truth;
+  readonly #model: SubscriptionModel;
+  readonly #truth: TruthView;
   readonly #keepaliveMs: number | undefined;
+  readonly #policy: CheckerPolicy;
   readonly #pongs: bigint[] = [];
   /** Per kind, the id delivered last in the live lane. */
   #live: PerKind<bigint> = [0n, 0n];
@@ -42,10 +49,32 @@ export class InvariantChecker {
   #over: CloseReason | undefined;
 
   /** `keepaliveMs`: what Started must promise; `undefined` where the stream is of a kind that has no Started. */
-  constructor(truth: Truth, limits: StreamLimits, keepaliveMs: number | undefined) {
+  constructor(
+    truth: TruthView,
+    rules: StreamLimits | SubscriptionModel,
+    keepaliveMs: number | undefined,
+    policy: CheckerPolicy = { mergedWaves: true },
+  ) {
     this.#truth = truth;
     this.#keepaliveMs = keepaliveMs;
-    this.model = new SubscriptionModel(limits);
+    this.#policy = policy;
+    this.#model = rules instanceof SubscriptionModel ? rules : new SubscriptionModel(rules);
+  }
+
+  /** What the stream subscribes to, as far as it has been told. */
+  get model(): SubscriptionModel {
+    return this.#model;
+  }
+
+  /** A checker that goes on from here by itself. */
+  fork(): InvariantChecker {
+    const checker = new InvariantChecker(this.#truth, this.#model.fork(), this.#keepaliveMs, this.#policy);
+    checker.#pongs.push(...this.#pongs);
+    checker.#live = this.#live;
+    checker.#started = this.#started;
+    checker.#halfClosed = this.#halfClosed;
+    checker.#over = this.#over;
+    return checker;
   }
 
   get halfClosed(): boolean {
@@ -214,6 +243,10 @@ export class InvariantChecker {
 
   /** I3: R-16 for the live lane, R-17 for a wave's. */
   #checkOrder(row: Row, wave: Wave | undefined): void {
+    if (wave !== undefined && !this.#policy.mergedWaves) {
+      wave.last = higher(wave.last, replaced(wave.last, row.kind, row.id));
+      return;
+    }
     const last = wave === undefined ? this.#live : wave.last;
     if (row.id <= last[row.kind]) {
       const lane = wave === undefined ? "the live lane" : `wave ${wave.id}`;

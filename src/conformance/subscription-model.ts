@@ -89,6 +89,25 @@ export class SubscriptionModel {
     }
   }
 
+  /** A model that goes on from here by itself. */
+  fork(): SubscriptionModel {
+    const model = new SubscriptionModel(this.#limits);
+    const waves = new Map<Wave, Wave>();
+    for (const [id, wave] of this.waves) {
+      const copy = { ...wave, standings: new Set<Standing>() };
+      waves.set(wave, copy);
+      model.waves.set(id, copy);
+    }
+    for (const [topic, standing] of this.standings) {
+      const wave = standing.wave === undefined ? undefined : waves.get(standing.wave);
+      const copy = { ...standing, wave };
+      wave?.standings.add(copy);
+      model.standings.set(topic, copy);
+    }
+    model.acks.push(...this.acks);
+    return model;
+  }
+
   /** Ends a wave: its topics are live, or forgotten if it was for history only. */
   complete(wave: Wave): void {
     this.waves.delete(wave.id);

@@ -8,25 +8,36 @@ export interface Row {
   readonly topic: string;
 }
 
+/** What a checker asks of the truth. */
+export interface TruthView {
+  /** Per kind, the newest id there is. */
+  readonly heads: PerKind<bigint>;
+  /** Per kind, the newest id whose publisher was told so by this node: who subscribes from now on must find everything up to it. */
+  readonly acked: PerKind<bigint>;
+  /** Per kind, the newest id whose publisher was told so by any node: a history_only replay that starts from now on must have it. */
+  readonly promised: PerKind<bigint>;
+  /** The topic of a message, or `undefined` if there is no such message. */
+  topicAt(kind: Kind, id: bigint): string | undefined;
+  /** The lowest id of a topic strictly above `id`, if there is one. */
+  after(topic: string, id: bigint): bigint | undefined;
+}
+
 /** Which messages exist, and which of them a publisher was told of: the truth that streams are measured against. */
-export class Truth {
+export class Truth implements TruthView {
   readonly #idsOf = new Map<string, bigint[]>();
   readonly #topicOf: PerKind<Map<bigint, string>> = [new Map(), new Map()];
   #heads: PerKind<bigint> = [0n, 0n];
   #acked: PerKind<bigint> = [0n, 0n];
   #promised: PerKind<bigint> = [0n, 0n];
 
-  /** Per kind, the newest id there is. */
   get heads(): PerKind<bigint> {
     return this.#heads;
   }
 
-  /** Per kind, the newest id whose publisher was told so by this node: who subscribes from now on must find everything up to it. */
   get acked(): PerKind<bigint> {
     return this.#acked;
   }
 
-  /** Per kind, the newest id whose publisher was told so by any node: a history_only replay that starts from now on must have it. */
   get promised(): PerKind<bigint> {
     return this.#promised;
   }
@@ -52,12 +63,10 @@ export class Truth {
     if (id > this.#promised[kind]) this.#promised = replaced(this.#promised, kind, id);
   }
 
-  /** The topic of a message, or `undefined` if there is no such message. */
   topicAt(kind: Kind, id: bigint): string | undefined {
     return this.#topicOf[kind].get(id);
   }
 
-  /** The lowest id of a topic strictly above `id`, if there is one. */
   after(topic: string, id: bigint): bigint | undefined {
     const ids = this.#idsOf.get(topic) ?? [];
     let low = 0;

@@ -1,0 +1,107 @@
+import type { Kind, PerKind } from "../core/topic";
+import { type Row, replaced, Truth, type TruthView } from "./truth";
+
+/** A moment of a case: the next thing that happens has a higher one. */
+export type Tick = number;
+
+/** Messages that a case published with one request. */
+interface Publication {
+  readonly begun: Tick;
+  acked: Tick | undefined;
+  rows: readonly Row[];
+}
+
+/**
+ * What a case published, and when: the truth its streams are measured against. Time is counted in ticks that all
+ * streams of the case share. The ids are what the server told later, in answer to a query.
+ */
+export class Ledger {
+  readonly #publications: Publication[] = [];
+  readonly #cursors = new Map<string, bigint>();
+  #tick: Tick = 0;
+
+  /** Something happens: its moment. */
+  next(): Tick {
+    this.#tick += 1;
+    return this.#tick;
+  }
+
+  begin(): Publication {
+    const publication: Publication = { begun: this.next(), acked: undefined, rows: [] };
+    this.#publications.push(publication);
+    return publication;
+  }
+
+  /** The newest id of a topic that is known; 0 if there is none. */
+  newestOf(topic: string): bigint {
+    return this.#cursors.get(topic) ?? 0n;
+  }
+
+  /** Takes note of the ids of a publication, ascending. */
+  learn(publication: Publication, rows: readonly Row[]): void {
+    publication.rows = rows;
+    for (const { topic, id } of rows) if (id > this.newestOf(topic)) this.#cursors.set(topic, id);
+  }
+
+  acked(publication: Publication): void {
+    publication.acked = this.next();
+  }
+
+  /** The truth as it is known now. Its heads are those of the moment it is set to. */
+  truth(): TruthAtTime {
+    return new TruthAtTime(this.#publications);
+  }
+}
+
+/** All rows of a case, with heads that depend on the moment looked at. */
+export class TruthAtTime implements TruthView {
+  readonly #truth = new Truth();
+  readonly #publications: readonly Publication[];
+  #at: Tick = 0;
+
+  constructor(publications: readonly Publication[]) {
+    this.#publications = publications;
+    const rows = publications.flatMap((publication) => publication.rows);
+    for (const row of rows.toSorted(byId)) this.#truth.inserted(row);
+  }
+
+  /** Sets the moment that is looked at. */
+  set at(tick: Tick) {
+    this.#at = tick;
+  }
+
+  get heads(): PerKind<bigint> {
+    return this.#highest(({ begun }) => begun);
+  }
+
+  get acked(): PerKind<bigint> {
+    return this.#highest(({ acked }) => acked);
+  }
+
+  get promised(): PerKind<bigint> {
+    return this.acked;
+  }
+
+  topicAt(kind: Kind, id: bigint): string | undefined {
+    return this.#truth.topicAt(kind, id);
+  }
+
+  after(topic: string, id: bigint): bigint | undefined {
+    return this.#truth.after(topic, id);
+  }
+
+  #highest(when: (publication: Publication) => Tick | undefined): PerKind<bigint> {
+    let highest: PerKind<bigint> = [0n, 0n];
+    for (const publication of this.#publications) {
+      const tick = when(publication);
+      if (tick === undefined || tick > this.#at) continue;
+      for (const { kind, id } of publication.rows) if (id > highest[kind]) highest = replaced(highest, kind, id);
+    }
+    return highest;
+  }
+}
+
+function byId(a: Row, b: Row): number {
+  if (a.id === b.id) return 0;
+  return a.id < b.id ? -1 : 1;
+}

@@ -1,0 +1,187 @@
+import { type Clock, systemClock } from "../base/clock";
+import { BLACK_BOX_LIMITS } from "./black-box";
+import { type CaseGroup, type ConformanceCase, ConformanceFailure } from "./case";
+import { CASES } from "./catalogue";
+import { InvariantChecker, Violation } from "./invariants";
+import { NodeUnderTest } from "./node";
+import { Placement } from "./placement";
+import type { ProbeStream } from "./probe-stream";
+
+/** What came of a case. */
+export type Verdict =
+  | "passed"
+  | "failed"
+  /** A `strict` case that the server decides differently: labelled, not failed. */
+  | "differs"
+  /** It would last for several long keepalive intervals, and was not asked for. */
+  | "skipped";
+
+export interface CaseResult {
+  readonly case: ConformanceCase;
+  readonly verdict: Verdict;
+  readonly ms: number;
+  /** Why, unless it passed. */
+  readonly words: string | undefined;
+}
+
+export interface RunOptions {
+  /** Only the cases of these groups. */
+  readonly groups?: readonly CaseGroup[];
+  /** Only the cases with these ids. */
+  readonly ids?: readonly string[];
+  /** Runs what lasts several keepalive intervals also where those are long. */
+  readonly slow?: boolean;
+  /** Cases under way at once. */
+  readonly concurrency?: number;
+  /** How long a case waits for what has to come soon, in milliseconds. */
+  readonly patienceMs?: number;
+  readonly clock?: Clock;
+  /** Ends the run: no further case is begun. */
+  readonly signal?: AbortSignal;
+  /** The cases to choose from. */
+  readonly cases?: readonly ConformanceCase[];
+}
+
+/** Up to this keepalive interval, in milliseconds, slow cases are run without being asked for. */
+export const PATIENT_KEEPALIVE_MS = 5_000;
+
+const DEFAULT_CONCURRENCY = 12;
+const DEFAULT_PATIENCE_MS = 5_000;
+/** A case may last so many keepalive intervals beyond the patience for its steps. */
+const INTERVALS_PER_CASE = 8;
+const STEPS_PER_CASE = 6;
+
+/** The server could not be spoken to at all. */
+export class Unreachable extends Error {
+  constructor(why: string) {
+    super(why);
+    this.name = "Unreachable";
+  }
+}
+
+/**
+ * Runs cases against the server at `address` (http or https) and tells each result as soon as it is there, in no
+ * particular order.
+ * @throws Unreachable if the server cannot be spoken to.
+ */
+export async function* runConformance(address: string, options: RunOptions = {}): AsyncGenerator<CaseResult> {
+  const { clock = systemClock, patienceMs = DEFAULT_PATIENCE_MS, concurrency = DEFAULT_CONCURRENCY } = options;
+  const keepaliveMs = await learnKeepalive(address, clock, patienceMs);
+  const waiting = [...chosen(options)];
+  const running = new Map<string, Promise<CaseResult>>();
+  const { signal } = options;
+  while (running.size > 0 || (waiting.length > 0 && signal?.aborted !== true)) {
+    for (let next = waiting[0]; running.size < concurrency && next !== undefined; next = waiting[0]) {
+      if (signal?.aborted === true) break;
+      waiting.shift();
+      const skip = next.slow === true && keepaliveMs > PATIENT_KEEPALIVE_MS && options.slow !== true;
+      const result = skip ? skipped(next, keepaliveMs) : runCase(next, { address, keepaliveMs, patienceMs, clock });
+      running.set(next.id, Promise.resolve(result));
+    }
+    const done = await Promise.race(running.values());
+    running.delete(done.case.id);
+    yield done;
+  }
+}
+
+/** The cases that options choose, the slow ones first, so that the others run beside them. */
+export function chosen({ groups, ids, cases = CASES }: RunOptions): readonly ConformanceCase[] {
+  const wanted = cases.filter(
+    (one) => (groups === undefined || groups.includes(one.group)) && (ids === undefined || ids.includes(one.id)),
+  );
+  return [...wanted.filter(({ slow }) => slow === true), ...wanted.filter(({ slow }) => slow !== true)];
+}
+
+/** What a case is run with. */
+interface CaseSetting {
+  readonly address: string;
+  readonly keepaliveMs: number;
+  readonly patienceMs: number;
+  readonly clock: Clock;
+}
+
+/** Runs one case, then waits until its streams are at rest and holds each against the rules. */
+export async function runCase(one: ConformanceCase, setting: CaseSetting): Promise<CaseResult> {
+  const { clock, patienceMs, keepaliveMs } = setting;
+  const begun = clock.now();
+  using node = new NodeUnderTest(setting);
+  const result = (words: string | undefined): CaseResult => {
+    const failed = one.level === "must" ? "failed" : "differs";
+    return { case: one, verdict: words === undefined ? "passed" : failed, ms: clock.now() - begun, words };
+  };
+  const allowanceMs = STEPS_PER_CASE * patienceMs + (one.slow === true ? INTERVALS_PER_CASE * keepaliveMs : 0);
+  try {
+    await within(clock, allowanceMs, one.run(node));
+    await settle(node);
+    return result(undefined);
+  } catch (error) {
+    // What breaks a rule says more than that something else did not come.
+    const broken = error instanceof ConformanceFailure ? brokenRule(node) : undefined;
+    return result([wordsOf(error), ...(broken === undefined ? [] : [`and ${broken}`])].join("; "));
+  }
+}
+
+/** Waits until all streams of a case are at rest. @throws Violation for the rule that one of them breaks. */
+export async function settle(node: NodeUnderTest): Promise<void> {
+  const { clock } = node;
+  const until = clock.now() + node.patienceMs;
+  for (;;) {
+    const broken = firstViolation(node, "at rest");
+    if (broken === undefined) return;
+    // A rule that is broken whatever still comes need not be waited for.
+    const now = firstViolation(node, "under way") ?? (clock.now() > until ? broken : undefined);
+    if (now !== undefined) throw now;
+    await clock.sleep(20);
+  }
+}
+
+/** The first rule that a stream of the case breaks, if any. */
+export function firstViolation(node: NodeUnderTest, when: "at rest" | "under way"): Violation | undefined {
+  for (const stream of node.streams) {
+    const found = violationOf(node, stream, when === "at rest" && !stream.cancelled);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function violationOf(node: NodeUnderTest, stream: ProbeStream, atRest: boolean): Violation | undefined {
+  if (stream.unreadable !== undefined) return new Violation("R-4", stream.unreadable);
+  const truth = node.ledger.truth();
+  const policy = { mergedWaves: false };
+  const checker = new InvariantChecker(truth, BLACK_BOX_LIMITS, node.keepaliveMs, policy);
+  return new Placement(stream.log, truth, checker).violation(atRest);
+}
+
+function brokenRule(node: NodeUnderTest): string | undefined {
+  return firstViolation(node, "under way")?.message;
+}
+
+/** @throws Unreachable */
+async function learnKeepalive(address: string, clock: Clock, patienceMs: number): Promise<number> {
+  using node = new NodeUnderTest({ address, keepaliveMs: 0, patienceMs, clock });
+  const stream = node.open();
+  try {
+    await stream.until(() => stream.count("started") > 0, "Started");
+  } catch {
+    const { end } = stream;
+    if (end === undefined || end.httpStatus === undefined) throw new Unreachable(end?.message ?? stream.account());
+  }
+  const [first] = stream.frames;
+  return first?.kind === "started" ? first.keepaliveMs : 30_000;
+}
+
+function skipped(one: ConformanceCase, keepaliveMs: number): CaseResult {
+  const words = `lasts several keepalive intervals of ${keepaliveMs} ms: --slow runs it`;
+  return { case: one, verdict: "skipped", ms: 0, words };
+}
+
+async function within(clock: Clock, ms: number, work: Promise<void>): Promise<void> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  using _timer = clock.after(ms, () => reject(new ConformanceFailure(`the case to end within ${ms} ms`, "no end")));
+  await Promise.race([work, promise]);
+}
+
+function wordsOf(error: unknown): string {
+  if (error instanceof ConformanceFailure || error instanceof Violation) return error.message;
+  return error instanceof Error ? `the case itself failed: ${error.stack ?? error.message}` : String(error);
+}
