@@ -19,7 +19,14 @@ interface Batch {
   readonly topics: Topic[];
   /** The index's generation when it was opened: later ones must not join, see HeadIndex.learn. */
   readonly generation: number;
-  readonly answers: Promise<ReadonlyMap<Topic, bigint>>;
+  /** One per topic. */
+  readonly answers: Promise<readonly bigint[]>;
+}
+
+/** Where a topic's answer will be. */
+interface Place {
+  readonly batch: Batch;
+  readonly at: number;
 }
 
 /** Asks the store for the heads of topics that the index does not know. A topic asked for by many is asked for once. */
@@ -27,8 +34,8 @@ export class HeadQuestions {
   readonly #parts: HeadQuestionsParts;
   /** The batch that waits for its turn and takes more topics meanwhile. */
   #open: Batch | undefined;
-  /** The batch that each topic is in, until it is answered. */
-  readonly #asked = new Map<Topic, Batch>();
+  /** The place that each topic has in a batch, until that is answered. */
+  readonly #asked = new Map<Topic, Place>();
 
   constructor(parts: HeadQuestionsParts) {
     this.#parts = parts;
@@ -40,30 +47,32 @@ export class HeadQuestions {
    * @throws StoreError after retries.
    */
   async ask(topics: readonly Topic[]): Promise<readonly bigint[]> {
-    const batches = topics.map((topic) => this.#batchOf(topic));
-    const distinct = [...new Set(batches)];
-    const answers = new Map<Topic, bigint>();
-    for (const answered of await Promise.all(distinct.map((batch) => batch.answers))) {
-      for (const [topic, id] of answered) answers.set(topic, id);
-    }
-    return topics.map((topic) => headIn(answers, topic));
+    const places = topics.map((topic) => this.#placeOf(topic));
+    const batches = [...new Set(places.map(({ batch }) => batch))];
+    const answers = await Promise.all(batches.map((batch) => batch.answers));
+    const answersOf = new Map(batches.map((batch, nth) => [batch, answers[nth]]));
+    return places.map(({ batch, at }) => {
+      const id = answersOf.get(batch)?.[at];
+      if (id === undefined) throw new Error("a batch of heads lacks an answer for one of its topics");
+      return id;
+    });
   }
 
   /**
    * A topic's batch may be under way already. That is good enough: had the topic got a message since, the index
    * would know it, or would have forgotten one and changed its generation.
    */
-  #batchOf(topic: Topic): Batch {
+  #placeOf(topic: Topic): Place {
     const { generation } = this.#parts.heads;
     const asked = this.#asked.get(topic);
-    if (asked !== undefined && asked.generation === generation) return asked;
+    if (asked !== undefined && asked.batch.generation === generation) return asked;
     let batch = this.#open;
     if (batch === undefined || batch.topics.length >= BATCH_TOPICS || batch.generation !== generation) {
       batch = this.#openBatch(generation);
     }
-    batch.topics.push(topic);
-    this.#asked.set(topic, batch);
-    return batch;
+    const place: Place = { batch, at: batch.topics.push(topic) - 1 };
+    this.#asked.set(topic, place);
+    return place;
   }
 
   #openBatch(generation: number): Batch {
@@ -73,7 +82,7 @@ export class HeadQuestions {
     return batch;
   }
 
-  async #answer(batch: Batch): Promise<ReadonlyMap<Topic, bigint>> {
+  async #answer(batch: Batch): Promise<readonly bigint[]> {
     const { reader, heads, pool, patience } = this.#parts;
     const { topics, generation } = batch;
     const query = () => {
@@ -82,22 +91,14 @@ export class HeadQuestions {
     };
     try {
       const ids = await persist(() => pool.run(query, () => true), patience);
-      const answers = new Map<Topic, bigint>();
       topics.forEach((topic, at) => {
-        const id = ids[at] ?? 0n;
-        answers.set(topic, id);
-        heads.learn(topic, id, generation);
+        const id = ids[at];
+        if (id !== undefined) heads.learn(topic, id, generation);
       });
-      return answers;
+      return ids;
     } finally {
       if (this.#open === batch) this.#open = undefined;
-      for (const topic of topics) if (this.#asked.get(topic) === batch) this.#asked.delete(topic);
+      for (const topic of topics) if (this.#asked.get(topic)?.batch === batch) this.#asked.delete(topic);
     }
   }
-}
-
-function headIn(answers: ReadonlyMap<Topic, bigint>, topic: Topic): bigint {
-  const id = answers.get(topic);
-  if (id === undefined) throw new Error("a batch of heads lacks an answer for one of its topics");
-  return id;
 }

@@ -22,7 +22,7 @@ export interface FeedOptions {
   readonly replayRetryMs: number;
   /** Bytes of pages that all replays together hold, about: with many replays their pages become smaller. */
   readonly replayBytes: number;
-  /** Bytes of pages and ids read by replays that are kept for others which ask the same. */
+  /** Bytes of pages and ids read by replays that are kept at most for others which ask the same. */
   readonly sharedBytes: number;
 }
 

@@ -31,6 +31,11 @@ export interface ReplayerParts {
 const TOPICS_PER_TURN = 16_384;
 const LARGEST_PAGE_BYTES = 1 << 20;
 const SMALLEST_PAGE_BYTES = 16 << 10;
+/**
+ * Bytes kept for others per replay that runs: what many read is likely to be asked for again, but a replay that runs
+ * alone would only keep the garbage collector busy with what nobody asks for (a quarter of the replay's time).
+ */
+const SHARED_BYTES_PER_REPLAY = 2 * LARGEST_PAGE_BYTES;
 
 /** Starts replays, and shares out among them the queries that run at once and the bytes of their pages. */
 export class Replayer {
@@ -59,7 +64,7 @@ export class Replayer {
         signal,
         retryMs,
         headIds: () => tail.headIds,
-        maxBytes: options.sharedBytes,
+        maxBytes: () => Math.min(options.sharedBytes, this.#runs.size * SHARED_BYTES_PER_REPLAY),
       }),
       pageBytes: () => this.#pageBytes(),
     };
@@ -105,9 +110,9 @@ export class Replayer {
     for (const [at, topic] of scope.topics.entries()) {
       if (at % TOPICS_PER_TURN === TOPICS_PER_TURN - 1) await clock.sleep(0, this.#stop.signal);
       const floor = scope.floors[at] ?? 0n;
-      if (heads.isCurrent(topic, floor) !== true) {
-        wanted[kindOf(topic)].push({ topic, floor, head: heads.get(topic) });
-      }
+      const head = heads.get(topic);
+      const isCurrent = head === undefined ? heads.isCurrent(topic, floor) === true : head <= floor;
+      if (!isCurrent) wanted[kindOf(topic)].push({ topic, floor, head });
     }
     return KINDS.map((kind) => {
       const ceiling = lower(scope.ceilings[kind], headIds[kind]);

@@ -58,7 +58,7 @@ export class ScanReads {
     this.#pages = new SharedReads({ ...parts, bytesOf: (page) => page.bytes });
     this.#windows = new SharedReads({
       ...parts,
-      maxBytes: parts.maxBytes >> 2,
+      maxBytes: () => parts.maxBytes() >> 2,
       bytesOf: (window) => window.ids.byteLength,
     });
   }

@@ -31,8 +31,8 @@ export interface SharedReadsParts<T> {
   readonly headIds: () => PerKind<bigint>;
   /** Milliseconds for which a failed query is tried again. */
   readonly retryMs: number;
-  /** Answers are kept as long as all of them together are not larger. */
-  readonly maxBytes: number;
+  /** Answers are kept as long as all of them together are not larger than this is now. */
+  readonly maxBytes: () => number;
   readonly bytesOf: (value: T) => number;
 }
 
@@ -124,8 +124,9 @@ export class SharedReads<T> {
     this.#forget(key);
     this.#kept.set(key, answer);
     this.#keptBytes += this.#bytes(key, answer);
+    const maxBytes = this.#parts.maxBytes();
     for (const oldest of this.#kept.keys()) {
-      if (this.#keptBytes <= this.#parts.maxBytes) return;
+      if (this.#keptBytes <= maxBytes) return;
       this.#forget(oldest);
     }
   }

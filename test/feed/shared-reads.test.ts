@@ -31,7 +31,7 @@ function scene(maxBytes: number): Scene {
       pool,
       clock,
       signal,
-      maxBytes,
+      maxBytes: () => maxBytes,
       retryMs: 0,
       headIds: () => made.heads,
       bytesOf: (value: string) => value.length,
