@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import postgres, { type Sql, type TransactionSql } from "postgres";
 import messages from "../../migrations/0001_messages.sql" with { type: "text" };
+import appendAtOnce from "../../migrations/0002_append_at_once.sql" with { type: "text" };
 import { type Logger, silentLogger } from "../base/log";
 import { StoreError } from "./error";
 import { toStoreError } from "./sql-errors";
@@ -17,7 +18,10 @@ export interface Migration {
 }
 
 /** All there are, in the order in which they apply; the first is number 1. */
-export const MIGRATIONS: readonly Migration[] = [{ name: "0001_messages", sql: messages }];
+export const MIGRATIONS: readonly Migration[] = [
+  { name: "0001_messages", sql: messages },
+  { name: "0002_append_at_once", sql: appendAtOnce },
+];
 
 /** The oldest server that is served: what `SHOW server_version_num` says of Postgres 14. */
 const LEAST_SERVER_VERSION = 140_000;
