@@ -17,6 +17,8 @@ type State =
   /** Half-closed: nobody is asked any more (R-45). */
   | { readonly kind: "off" };
 
+const QUIET: State = { kind: "quiet" };
+
 /**
  * Decides when to ping and when silence means that the peer is gone (R-42, R-43).
  *
@@ -25,15 +27,17 @@ type State =
  * to a dead peer is still reaped.
  */
 export class Liveness {
-  readonly #options: LivenessOptions;
-  #state: State = { kind: "quiet" };
+  readonly #idleMs: Millis;
+  readonly #pongMs: Millis;
+  #state: State = QUIET;
   #idleAt: Millis;
   #nonce: bigint;
 
-  constructor(options: LivenessOptions, now: Millis) {
-    this.#options = options;
-    this.#idleAt = now + options.idleMs;
-    this.#nonce = options.firstNonce;
+  constructor({ idleMs, pongMs, firstNonce }: LivenessOptions, now: Millis) {
+    this.#idleMs = idleMs;
+    this.#pongMs = pongMs;
+    this.#idleAt = now + idleMs;
+    this.#nonce = firstNonce;
   }
 
   /** When the next Ping is due; `undefined` while one is out, and once stopped. */
@@ -48,7 +52,7 @@ export class Liveness {
 
   /** A frame left: the silence begins anew. */
   sent(now: Millis): void {
-    this.#idleAt = now + this.#options.idleMs;
+    this.#idleAt = now + this.#idleMs;
   }
 
   /** The nonce of the Ping that is due now, which the caller sends; `undefined` if none is. */
@@ -56,13 +60,13 @@ export class Liveness {
     if (this.#state.kind !== "quiet" || now < this.#idleAt) return undefined;
     const nonce = this.#nonce;
     this.#nonce = BigInt.asUintN(64, nonce + 1n);
-    this.#state = { kind: "asked", nonce, until: now + this.#options.pongMs };
+    this.#state = { kind: "asked", nonce, until: now + this.#pongMs };
     return nonce;
   }
 
   /** A Pong that answers no open question is ignored: it may be a late one. */
   pong(nonce: bigint): void {
-    if (this.#state.kind === "asked" && this.#state.nonce === nonce) this.#state = { kind: "quiet" };
+    if (this.#state.kind === "asked" && this.#state.nonce === nonce) this.#state = QUIET;
   }
 
   /** Whether the peer is gone. Ask only after every frame that has already arrived was handled (R-43). */

@@ -25,12 +25,18 @@ const SESSION = "session/session.ts";
 const WAVE = "session/wave.ts";
 const LIVE = "session/live.ts";
 const MUTATE = "session/mutate.ts";
+const REGISTRATIONS = "session/registrations.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   mutant(
-    { breaks: "what came before a reset is delivered live into the new wave", file: LIVE, seed: 1, rule: "I4" },
-    "return !registrations.anyInWave || registrations.waveOf(message.topic) === undefined;",
-    "return true;",
+    {
+      breaks: "what came before a reset is delivered live into the new wave",
+      file: REGISTRATIONS,
+      seed: 1,
+      rule: "I4",
+    },
+    "return entry !== undefined && !(entry instanceof Gated) && id > entry;",
+    "return entry !== undefined && id > (entry instanceof Gated ? entry.floor : entry);",
   ),
   mutant(
     { breaks: "arrivals of a gated topic go to the live lane instead of its wave", file: SESSION, seed: 3, rule: "I1" },
@@ -59,8 +65,8 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     { breaks: "the higher of two cursors wins among duplicate adds", file: MUTATE, seed: 1, rule: "I1" },
-    "if (known === undefined || cursor < known)",
-    "if (known === undefined || cursor > known)",
+    "if (cursor < known) joins.set(topic, cursor);",
+    "if (cursor > known) joins.set(topic, cursor);",
   ),
   mutant(
     { breaks: "history_only reads without the fresh look", file: WAVE, seed: 12, rule: "I1" },
@@ -68,9 +74,9 @@ export const MUTANTS: readonly Mutant[] = [
     "this.#scan",
   ),
   mutant(
-    { breaks: "the floor does not rise with deliveries", file: "session/registrations.ts", seed: 3, rule: "I2" },
-    "  raise(topic: Topic, id: bigint): void {\n    this.#floors.set(topic, id);",
-    "  raise(_topic: Topic, _id: bigint): void {",
+    { breaks: "the floor does not rise with deliveries", file: REGISTRATIONS, seed: 3, rule: "I2" },
+    "this.#entries.set(topic, lean(id));",
+    "this.#entries.set(topic, lean(id - 1n));",
   ),
   mutant(
     { breaks: "live deliveries pass a wave that is folding", file: SESSION, seed: 138, rule: "I1" },
@@ -88,14 +94,14 @@ export const MUTANTS: readonly Mutant[] = [
     'return this.#state.kind === "folding" ? batch.frame(0n) : batch.frame(this.mutateId);',
   ),
   mutant(
-    { breaks: "a wave delivers topics that have left it", file: WAVE, seed: 8, rule: "I6" },
-    "if (!this.#has(message.topic)) return false;",
-    "",
+    { breaks: "a wave delivers topics that have left it", file: REGISTRATIONS, seed: 8, rule: "I6" },
+    "return entry instanceof Gated && entry.wave === wave && id > entry.floor;",
+    "return entry !== undefined && id > (entry instanceof Gated ? entry.floor : entry);",
   ),
   mutant(
-    { breaks: "cursors count as inclusive", file: "session/registrations.ts", seed: 1, rule: "I5" },
-    "this.#floors.set(topic, cursor);",
-    "this.#floors.set(topic, cursor - 1n);",
+    { breaks: "cursors count as inclusive", file: REGISTRATIONS, seed: 1, rule: "I5" },
+    "new Gated(cursor, wave)",
+    "new Gated(cursor - 1n, wave)",
   ),
   mutant(
     { breaks: "the last topic that a limit allows is refused", file: MUTATE, seed: 3, rule: "I7" },
@@ -153,9 +159,9 @@ export const MUTANTS: readonly Mutant[] = [
     "if (topic === undefined) continue;",
   ),
   mutant(
-    { breaks: "topics of a history_only Mutate stay registered", file: SESSION, seed: 29, rule: "I1" },
-    "if (wave.historyOnly) registrations.remove(topic);\n      else registrations.goLive(topic);",
-    "registrations.goLive(topic);",
+    { breaks: "topics of a history_only Mutate stay registered", file: WAVE, seed: 29, rule: "I1" },
+    "if (this.historyOnly) for (const topic of this.#ownTopics()) registrations.remove(topic);\n    else registrations.goLive",
+    "registrations.goLive",
   ),
   mutant(
     { breaks: "a removed topic stays watched when it was in a wave", file: MUTATE, seed: 1, rule: "R-25" },
@@ -174,8 +180,8 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     { breaks: "a Pong gets half of its allowance", file: "liveness.ts", seed: 16, rule: "I10" },
-    "until: now + this.#options.pongMs",
-    "until: now + this.#options.pongMs / 2",
+    "until: now + this.#pongMs",
+    "until: now + this.#pongMs / 2",
   ),
   mutant(
     { breaks: "frames do not postpone the next Ping", file: "liveness.ts", seed: 3, rule: "R-42" },

@@ -170,15 +170,12 @@ export class LiveLane {
    * A topic that is in a wave now was reset or re-added after this message came: the wave's scan covers it.
    */
   #wants(message: Message): boolean {
-    const { registrations } = this.#shared;
-    const floor = registrations.floorOf(message.topic);
-    if (floor === undefined || message.id <= floor) return false;
-    return !registrations.anyInWave || registrations.waveOf(message.topic) === undefined;
+    return this.#shared.registrations.isWantedLive(message);
   }
 
   #deliver(message: Message, batch: Batch): void {
     batch.add(message);
-    this.#shared.registrations.raise(message.topic, message.id);
+    this.#shared.registrations.raiseLive(message);
     this.#passed[message.kind] = message.id;
   }
 }

@@ -1,5 +1,5 @@
 import type { Close } from "../close";
-import type { Add, Mutate } from "../frame";
+import type { Mutate } from "../frame";
 import { MAX_CURSOR, type StreamLimits } from "../limits";
 import { isTopic, type Topic } from "../topic";
 import type { Registrations } from "./registrations";
@@ -44,9 +44,7 @@ export function plan(state: MutateState, mutate: Mutate): Plan | Refusal {
   }
   const removes = planRemoves(registrations, mutate.removes);
   if (removes.kind === "refusal") return removes;
-  const adds = coalesce(mutate.adds);
-  if (adds.kind === "refusal") return adds;
-  const joins = planJoins(registrations, removes.topics, adds.cursors, mutate.historyOnly);
+  const joins = planJoins(registrations, removes.topics, mutate);
   if (joins.kind === "refusal") return joins;
 
   const topics = registrations.size - removes.topics.size + joins.added;
@@ -84,13 +82,17 @@ export function apply(planned: Plan, shared: Shared): Wave | undefined {
   const wave = new Wave({ mutateId: planned.mutateId, historyOnly, topics: [...joins.keys()] }, shared);
   const watched: Topic[] = [];
   for (const [topic, cursor] of joins) {
-    if (!historyOnly && !registrations.isSubscribed(topic)) watched.push(topic);
-    if (!removes.has(topic)) registrations.waveOf(topic)?.leave();
-    registrations.enter(topic, cursor, wave);
+    const before = registrations.enter(topic, cursor, wave);
+    if (!historyOnly && !isSubscribed(before)) watched.push(topic);
+    if (before instanceof Wave && !removes.has(topic)) before.leave();
   }
   if (watched.length > 0) outbox.push({ kind: "watch", topics: watched });
   wave.begin();
   return wave;
+}
+
+function isSubscribed(before: Wave | "live" | undefined): boolean {
+  return before instanceof Wave ? !before.historyOnly : before === "live";
 }
 
 function planRemoves(
@@ -105,50 +107,44 @@ function planRemoves(
   return { kind: "removes", topics };
 }
 
-/** Duplicates become one add with the lowest cursor (R-24). */
-function coalesce(
-  adds: readonly Add[],
-): { readonly kind: "adds"; readonly cursors: ReadonlyMap<Topic, bigint> } | Refusal {
-  const cursors = new Map<Topic, bigint>();
+/**
+ * Which adds join the wave: new and reset topics, and re-adds below the floor (R-23, R-26, R-39).
+ * Duplicates become one add with the lowest cursor (R-24).
+ */
+function planJoins(
+  registrations: Registrations,
+  removes: ReadonlySet<Topic>,
+  { adds, historyOnly }: Mutate,
+): { readonly kind: "joins"; readonly cursors: ReadonlyMap<Topic, bigint>; readonly added: number } | Refusal {
+  const joins = new Map<Topic, bigint>();
+  let added = 0;
   for (const { topic, cursor } of adds) {
     if (!isTopic(topic)) return badTopic(topic, "adds");
     if (cursor > MAX_CURSOR) {
       return bad(`a cursor is at most ${MAX_CURSOR}, got ${cursor}: add the topic from the last id you have`);
     }
-    const known = cursors.get(topic);
-    if (known === undefined || cursor < known) cursors.set(topic, cursor);
-  }
-  return { kind: "adds", cursors };
-}
-
-/** Which adds join the wave: new and reset topics, and re-adds below the floor (R-23, R-26, R-39). */
-function planJoins(
-  registrations: Registrations,
-  removes: ReadonlySet<Topic>,
-  cursors: ReadonlyMap<Topic, bigint>,
-  historyOnly: boolean,
-): { readonly kind: "joins"; readonly cursors: ReadonlyMap<Topic, bigint>; readonly added: number } | Refusal {
-  const joins = new Map<Topic, bigint>();
-  let added = 0;
-  for (const [topic, cursor] of cursors) {
+    const known = joins.get(topic);
+    if (known !== undefined) {
+      if (cursor < known) joins.set(topic, cursor);
+      continue;
+    }
     const floor = removes.has(topic) ? undefined : registrations.floorOf(topic);
     if (floor === undefined) {
       joins.set(topic, cursor);
       added++;
       continue;
     }
-    if (!registrations.isSubscribed(topic)) {
-      return bad(
-        "an added topic has a history_only replay in flight: wait for its CatchupComplete, or remove it first",
-      );
-    }
-    if (historyOnly) {
-      return bad("a topic added as history_only is subscribed: remove it in the same Mutate, or leave it out");
-    }
+    if (!registrations.isSubscribed(topic)) return HISTORY_IN_FLIGHT;
+    if (historyOnly) return SUBSCRIBED;
     if (cursor < floor) joins.set(topic, cursor);
   }
   return { kind: "joins", cursors: joins, added };
 }
+
+const HISTORY_IN_FLIGHT = bad(
+  "an added topic has a history_only replay in flight: wait for its CatchupComplete, or remove it first",
+);
+const SUBSCRIBED = bad("a topic added as history_only is subscribed: remove it in the same Mutate, or leave it out");
 
 function badTopic(topic: string, list: "adds" | "removes"): Refusal {
   const found = topic.length === 0 ? "an empty one" : `kind ${topic.charCodeAt(0)} and ${topic.length - 1} bytes`;

@@ -10,7 +10,8 @@ const KEPT_OFFSETS = 64;
  */
 export class OffsetQueue {
   readonly #max: number;
-  #items: Offset[] = [];
+  /** `undefined` while nothing was queued: for most of a stream's life. */
+  #items: Offset[] | undefined;
   #at = 0;
 
   constructor(max: number) {
@@ -18,18 +19,19 @@ export class OffsetQueue {
   }
 
   get length(): number {
-    return this.#items.length - this.#at;
+    return this.#items === undefined ? 0 : this.#items.length - this.#at;
   }
 
   /** The lowest offset, left in place. */
   get first(): Offset | undefined {
-    return this.#items[this.#at];
+    return this.#items?.[this.#at];
   }
 
   /** Appends an offset above all others; `false` if the queue is full. */
   push(offset: Offset): boolean {
     if (this.length >= this.#max) return false;
-    if (this.#at > KEPT_OFFSETS && this.#at * 2 > this.#items.length) this.#compact();
+    this.#items ??= [];
+    if (this.#at > KEPT_OFFSETS && this.#at * 2 > this.#items.length) this.#compact(this.#items);
     this.#items.push(offset);
     return true;
   }
@@ -37,28 +39,29 @@ export class OffsetQueue {
   /** Drops the lowest offset. */
   shift(): void {
     this.#at++;
-    if (this.#at >= this.#items.length) this.clear();
+    if (this.length <= 0) this.clear();
   }
 
   clear(): void {
-    if (this.#items.length > KEPT_OFFSETS) this.#items = [];
-    else this.#items.length = 0;
     this.#at = 0;
+    if (this.#items === undefined) return;
+    if (this.#items.length > KEPT_OFFSETS) this.#items = undefined;
+    else this.#items.length = 0;
   }
 
   /** Takes in the offsets of another queue, in order; `false` if all of them do not fit, and then nothing changes. */
   merge(other: OffsetQueue): boolean {
     if (this.length + other.length > this.#max) return false;
-    const ours = this.#items.slice(this.#at);
-    const theirs = other.#items.slice(other.#at);
+    const ours = this.#items?.slice(this.#at) ?? [];
+    const theirs = other.#items?.slice(other.#at) ?? [];
     this.#items = ours.concat(theirs).sort((a, b) => a - b);
     this.#at = 0;
     return true;
   }
 
-  #compact(): void {
-    this.#items.copyWithin(0, this.#at);
-    this.#items.length -= this.#at;
+  #compact(items: Offset[]): void {
+    items.copyWithin(0, this.#at);
+    items.length -= this.#at;
     this.#at = 0;
   }
 }

@@ -36,6 +36,9 @@ type StreamState =
 
 type WireState = { readonly kind: "ready" } | { readonly kind: "blocked"; readonly since: Millis };
 
+const OPEN: StreamState = { kind: "open" };
+const READY: WireState = { kind: "ready" };
+
 /**
  * One XIP-83 stream, decided without waiting.
  *
@@ -52,15 +55,16 @@ export class Session {
   readonly #live: LiveLane;
   readonly #liveness: Liveness | undefined;
   readonly #mutateRate: TokenBucket;
-  readonly #pingRate: TokenBucket;
-  #stream: StreamState = { kind: "open" };
-  #wire: WireState = { kind: "ready" };
+  /** Made with the client's first Ping: most never send one. */
+  #pingRate: TokenBucket | undefined;
+  #stream: StreamState = OPEN;
+  #wire: WireState = READY;
   #started = false;
   readonly #pongs: bigint[] = [];
   /** CatchupComplete of Mutates that started no wave, in the order of the Mutates. */
   readonly #acks: bigint[] = [];
   /** Waves in flight by their Mutate's id; the one served last is at the end. */
-  readonly #waves = new Map<bigint, Wave>();
+  #waves = new Map<bigint, Wave>();
   /** The wave whose last frames are on their way. */
   #announced: Wave | undefined;
   #liveIsNext = true;
@@ -78,7 +82,6 @@ export class Session {
     };
     this.#live = new LiveLane(this.#shared);
     this.#mutateRate = new TokenBucket(limits.mutatesPerSecond, limits.mutateBurst, now);
-    this.#pingRate = new TokenBucket(limits.pingsPerSecond, limits.pingBurst, now);
     this.#liveness =
       keepaliveMs === undefined
         ? undefined
@@ -144,7 +147,7 @@ export class Session {
         if (this.#wire.kind === "blocked") this.#wire = { kind: "blocked", since: now };
         break;
       case "flushed":
-        this.#wire = { kind: "ready" };
+        this.#wire = READY;
         break;
       case "offers":
         this.#offers(event.offsets);
@@ -206,6 +209,7 @@ export class Session {
 
   #ping(nonce: bigint, now: Millis): void {
     const { pingsPerSecond, pingBurst } = this.#shared.limits;
+    this.#pingRate ??= new TokenBucket(pingsPerSecond, pingBurst, now);
     if (this.#pingRate.take(now)) this.#answer(this.#pongs, nonce);
     else this.#endForRate("Pings", pingsPerSecond, pingBurst);
   }
@@ -333,13 +337,9 @@ export class Session {
 
   /** CatchupComplete is being taken: the gate of the wave's topics opens. */
   #complete(wave: Wave): void {
-    const { registrations, counters } = this.#shared;
-    for (const topic of wave.topics()) {
-      if (wave.historyOnly) registrations.remove(topic);
-      else registrations.goLive(topic);
-    }
-    wave.handOver(this.#live);
-    counters.wavesComplete++;
+    wave.complete(this.#live);
+    if (this.#waves.size === 0) this.#waves = new Map(); // a map keeps its storage when it is emptied
+    this.#shared.counters.wavesComplete++;
   }
 
   /**

@@ -17,18 +17,18 @@ export interface Shared {
 
 /** The effects that wait to be taken, and the names of replays. */
 export class Outbox {
-  #effects: Effect[] = [];
+  #effects: Effect[] | undefined;
   #lastReplay: ReplayId = 0;
 
   push(effect: Effect): void {
-    this.#effects.push(effect);
+    if (this.#effects === undefined) this.#effects = [effect];
+    else this.#effects.push(effect);
   }
 
   take(): readonly Effect[] {
-    if (this.#effects.length === 0) return NO_EFFECTS;
     const effects = this.#effects;
-    this.#effects = [];
-    return effects;
+    this.#effects = undefined;
+    return effects ?? NO_EFFECTS;
   }
 
   /** A name that no replay of this session had before (I9). */

@@ -131,13 +131,11 @@ export class Wave {
     this.#state = { kind: "announced", next: this.#topics.length };
   }
 
-  /** The topics still in the wave, in the order of its Mutate. */
-  *topics(): Generator<Topic> {
-    for (const topic of this.#topics) if (this.#has(topic)) yield topic;
-  }
-
-  /** When CatchupComplete was taken: hands what is still held to the live lane. */
-  handOver(live: LiveLane): void {
+  /** When CatchupComplete was taken: opens the gates, and hands what is still held to the live lane. */
+  complete(live: LiveLane): void {
+    const { registrations } = this.#shared;
+    if (this.historyOnly) for (const topic of this.#ownTopics()) registrations.remove(topic);
+    else registrations.goLive(this, this.#topics);
     if (this.historyOnly || this.#remaining === 0) return;
     if (this.#lost) live.lose();
     else live.join(this.#held);
@@ -209,7 +207,7 @@ export class Wave {
 
   #scan(replay: ReplayId, bound: Offset | undefined): void {
     const { tail, registrations, counters, outbox } = this.#shared;
-    const topics = [...this.topics()];
+    const topics = this.#ownTopics();
     const floors = topics.map((topic) => higher(registrations.floorOf(topic) ?? 0n, this.#passed[kindOf(topic)]));
     const ceilings: PerKind<bigint> = [tail.headIds[0], tail.headIds[1]];
     this.#held.clear();
@@ -238,19 +236,23 @@ export class Wave {
     return batch.frame(this.mutateId);
   }
 
+  /** The topics still in the wave, in the order of its Mutate. */
+  #ownTopics(): readonly Topic[] {
+    return this.#topics.filter((topic) => this.#has(topic));
+  }
+
+  /** Whether one of its Mutate's topics is still in it. */
   #has(topic: Topic): boolean {
-    return this.#shared.registrations.waveOf(topic) === this;
+    return this.#remaining === this.#topics.length || this.#shared.registrations.waveOf(topic) === this;
   }
 
   #wants(message: Message): boolean {
-    if (!this.#has(message.topic)) return false;
-    const floor = this.#shared.registrations.floorOf(message.topic);
-    return floor !== undefined && message.id > floor;
+    return this.#shared.registrations.isWantedIn(this, message);
   }
 
   #deliver(message: Message, batch: Batch): void {
     batch.add(message);
-    this.#shared.registrations.raise(message.topic, message.id);
+    this.#shared.registrations.raiseGated(message);
     this.#passed[message.kind] = message.id;
   }
 }
