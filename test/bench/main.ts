@@ -1,72 +1,60 @@
 /**
  * Answers the benchmark questions, as a table and, with --json, as a file.
  *
- *   bun run bench [question…] [--runs N] [--address HOST:PORT] [--json FILE]
+ *   bun run bench [question…] [--runs N | --quick] [--full] [--address HOST:PORT[,HOST:PORT]] [--json FILE]
+ *   bun run bench growth [curve…] [--quick] [--json FILE]
+ *   bun run bench compare A.json B.json
  */
 
-import { execSync } from "node:child_process";
-import { cpus } from "node:os";
 import { parseArgs } from "node:util";
-import { latency } from "./latency/question";
-import { live } from "./live/question";
-import { type Figure, median } from "./support/question";
-
-const QUESTIONS = [live, latency];
+import { runCompare } from "./compare";
+import { runGrowth } from "./growth/run";
+import { QUESTIONS } from "./questions";
+import type { RunOptions } from "./support/question";
+import { type Answer, describeMachine, type Results, readMachine, writeResults } from "./support/results";
+import { answerTable } from "./support/table";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     runs: { type: "string", default: "3" },
+    quick: { type: "boolean", default: false },
+    full: { type: "boolean", default: false },
     address: { type: "string" },
     json: { type: "string" },
   },
 });
-const unknown = positionals.filter((name) => !QUESTIONS.some((question) => question.name === name));
-if (unknown.length > 0) {
-  console.error(`unknown question: ${unknown.join(", ")}; there are ${QUESTIONS.map(({ name }) => name).join(", ")}`);
+const runs = values.quick ? 1 : Number(values.runs);
+if (!Number.isInteger(runs) || runs < 1) refuse(`--runs wants a whole number of at least 1, found ${values.runs}`);
+
+const [first, ...rest] = positionals;
+if (first === "compare") await runCompare(rest);
+else if (first === "growth") await runGrowth({ names: rest, json: values.json, quick: values.quick });
+else await answer({ address: values.address, runs, effort: values.full ? "full" : "normal" }, positionals);
+
+async function answer(options: RunOptions, names: readonly string[]): Promise<void> {
+  const unknown = names.filter((name) => !QUESTIONS.some((question) => question.name === name));
+  if (unknown.length > 0) {
+    const known = [...QUESTIONS.map(({ name }) => name), "growth", "compare"].join(", ");
+    refuse(`unknown question: ${unknown.join(", ")}; there are ${known}`);
+  }
+  const machine = readMachine();
+  console.log(describeMachine(machine));
+  const answers: Answer[] = [];
+  for (const question of QUESTIONS.filter(({ name }) => names.length === 0 || names.includes(name))) {
+    console.log(`\n## ${question.name}\n${question.asks}\n`);
+    const started = performance.now();
+    const figures = await question.run(options);
+    const seconds = Math.round((performance.now() - started) / 1_000);
+    answers.push({ question: question.name, asks: question.asks, seconds, figures });
+    console.log(`${answerTable(figures)}\n\n${seconds} s`);
+    // After each question: what was measured is not lost with one that fails.
+    const results: Results = { kind: "answers", machine, options, answers };
+    if (values.json !== undefined) await writeResults(values.json, results);
+  }
+}
+
+function refuse(words: string): never {
+  console.error(words);
   process.exit(2);
-}
-
-const machine = {
-  cpu: cpus()[0]?.model ?? "unknown",
-  cores: cpus().length,
-  bun: Bun.version,
-  commit: execSync("git rev-parse --short HEAD").toString().trim(),
-};
-const chosen = QUESTIONS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
-const answers: { readonly question: string; readonly figures: readonly Figure[] }[] = [];
-console.log(`${machine.cores} cores of ${machine.cpu}, bun ${machine.bun}, commit ${machine.commit}`);
-for (const question of chosen) {
-  console.log(`\n## ${question.name}\n${question.asks}\n`);
-  const figures = await question.run({ address: values.address, runs: Number(values.runs), effort: "normal" });
-  answers.push({ question: question.name, figures });
-  console.log("| figure | median | spread | reference | ratio | reach |\n|---|---|---|---|---|---|");
-  for (const figure of figures) console.log(row(figure));
-}
-if (values.json !== undefined) {
-  await Bun.write(values.json, `${JSON.stringify({ machine, runs: Number(values.runs), answers }, undefined, 2)}\n`);
-}
-
-function row(figure: Figure): string {
-  const mid = median(figure.values);
-  const reference = figure.reference === undefined ? Number.NaN : median(figure.reference.values);
-  const cells = [
-    figure.name,
-    `${format(mid)} ${figure.unit}`,
-    `${format(Math.min(...figure.values))} – ${format(Math.max(...figure.values))}`,
-    figure.reference === undefined ? "" : `${format(reference)} (${figure.reference.name})`,
-    format(mid / reference),
-    figure.reach ?? "",
-  ];
-  return `| ${cells.join(" | ")} |`;
-}
-
-/** Three significant digits, thousands apart. */
-function format(value: number): string {
-  if (Number.isNaN(value)) return "";
-  if (value >= 1_000)
-    return Math.round(Number(value.toPrecision(3)))
-      .toLocaleString("en")
-      .replaceAll(",", " ");
-  return `${Number(value.toPrecision(3))}`;
 }

@@ -4,11 +4,11 @@
  * so one clock measures both ends. Open loop: a late message does not slow the next one down.
  *
  * With --wave=GROUP (hex) another stream on the first connection reads the whole history of that group
- * meanwhile: then only the streams of that connection count, from the beginning of the wave to its end.
+ * meanwhile: then only the streams of that connection count, and what was published from the beginning of the wave to its end.
  */
 
 import { parseArgs } from "node:util";
-import { readPids, startMeter } from "../support/meter";
+import { meterTargets, startMeter } from "../support/meter";
 import { mlsMessage, readField, sendRequest } from "../support/protobuf";
 import { quantile } from "../support/question";
 import { RawConnection } from "../support/raw-h2";
@@ -42,7 +42,8 @@ const topics = Array.from({ length: streams }, () => crypto.getRandomValues(new 
 
 const progress = new Progress();
 const latenciesMs: number[] = [];
-let measuring = false;
+/** What was published from then on and until then counts, whenever it arrives. */
+const counted = { from: Number.POSITIVE_INFINITY, to: Number.POSITIVE_INFINITY };
 let delivered = 0;
 let complete = 0;
 for (const [index, topic] of topics.entries()) {
@@ -62,11 +63,11 @@ await progress.until(() => complete === streams, "all waves to complete");
 let published = 0;
 let failed = 0;
 await drive((ms) => ms >= warmUpMs);
-measuring = true;
+counted.from = performance.now();
 const before = published;
 const wave = { messages: 0, complete: values.wave === "" };
 if (!wave.complete) startWave();
-const stop = startMeter(readPids(values.pid));
+const stop = startMeter(meterTargets(values));
 await drive((ms) => wave.complete && (values.wave !== "" || ms >= measureMs));
 const { ms, ...cpu } = stop();
 const measuredPublishes = published - before;
@@ -105,7 +106,7 @@ function startWave(): void {
     },
     onComplete: () => {
       wave.complete = true;
-      measuring = false;
+      counted.to = performance.now();
     },
   });
 }
@@ -122,12 +123,14 @@ function publish(index: number): void {
 /** Reads the moment of publishing out of the ciphertext of a delivered group message. */
 function arrived(entry: Buffer, counts: boolean): void {
   delivered++;
-  if (!measuring || !counts) return;
+  if (!counts) return;
   const now = performance.now();
   const v1 = readField(entry, 0);
   for (let at = v1.start; at < v1.end; ) {
     const part = readField(entry, at);
     at = part.end;
-    if (part.number === 4) latenciesMs.push(now - entry.readDoubleBE(part.end - ciphertextBytes));
+    if (part.number !== 4) continue;
+    const publishedAt = entry.readDoubleBE(part.end - ciphertextBytes);
+    if (publishedAt >= counted.from && publishedAt <= counted.to) latenciesMs.push(now - publishedAt);
   }
 }

@@ -1,6 +1,6 @@
 /** Latency under one load, measured against one server. */
 
-import { flags, runJson, type Target } from "../support/processes";
+import { flags, runJson, type Target, targetFlags } from "../support/processes";
 
 /** What the load client found; times in milliseconds. */
 export interface LatencyLoad {
@@ -26,10 +26,7 @@ export interface LatencyShape {
 }
 
 export function measureLatency(target: Target, shape: LatencyShape, seconds: number): Promise<LatencyLoad> {
-  return runJson<LatencyLoad>([
-    "test/bench/latency/load.ts",
-    ...flags({ ...shape, address: target.address, pid: target.pid ?? "", seconds }),
-  ]);
+  return runJson<LatencyLoad>(["test/bench/latency/load.ts", ...flags({ ...shape, ...targetFlags(target), seconds })]);
 }
 
 /** CPU time of the server for one message, in microseconds; NaN when it is not ours to look at. */

@@ -51,7 +51,7 @@ interface History extends AsyncDisposable {
 }
 
 async function prepare({ address, effort }: RunOptions): Promise<History> {
-  const messages = effort === "tiny" ? 1_000 : address === undefined ? 1_000_000 : PUBLISHED_WAVE;
+  const messages = effort === "tiny" ? 5_000 : address === undefined ? 1_000_000 : PUBLISHED_WAVE;
   if (address !== undefined) {
     const target = runningTarget(address.split(",")[0] ?? address);
     const group = crypto.getRandomValues(Buffer.alloc(16));

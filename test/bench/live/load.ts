@@ -8,7 +8,7 @@
  */
 
 import { parseArgs } from "node:util";
-import { readPids, startMeter } from "../support/meter";
+import { meterTargets, startMeter } from "../support/meter";
 import { mlsMessage, sendRequest } from "../support/protobuf";
 import { RawConnection } from "../support/raw-h2";
 import { Progress, subscribe } from "../support/streams";
@@ -95,7 +95,7 @@ async function drive(ms: number): Promise<void> {
 
 await drive(warmUpMs);
 const before = { delivered, published };
-const stop = startMeter(readPids(values.pid));
+const stop = startMeter(meterTargets(values));
 await drive(measureMs);
 const { ms, ...cpu } = stop();
 const deliveries = delivered - before.delivered;

@@ -1,6 +1,6 @@
 /** One cell of the live matrix, measured against one server. */
 
-import { flags, runJson, type Target } from "../support/processes";
+import { flags, runJson, type Target, targetFlags } from "../support/processes";
 
 export interface LiveCell {
   readonly streams: number;
@@ -24,10 +24,7 @@ export interface LiveLoad {
 }
 
 export function measureLive(target: Target, cell: LiveCell, seconds: number): Promise<LiveLoad> {
-  return runJson<LiveLoad>([
-    "test/bench/live/load.ts",
-    ...flags({ ...cell, address: target.address, pid: target.pid ?? "", seconds }),
-  ]);
+  return runJson<LiveLoad>(["test/bench/live/load.ts", ...flags({ ...cell, ...targetFlags(target), seconds })]);
 }
 
 /** Deliveries per second of CPU time of the server; NaN when it is not ours to look at. */

@@ -67,6 +67,8 @@ export function embeddedTarget(directory: string): DatabaseTarget {
   };
 }
 
+export { prefilledGroup } from "./groups";
+
 /** Connections for references and for filling. */
 export function openSql(target: DatabaseTarget, connections = 1): SQL {
   return new SQL(bunSqlOptions(target, { connections, applicationName: "tideline bench" }));
@@ -107,11 +109,6 @@ export async function prefill(target: DatabaseTarget, filling: Filling): Promise
   }
   await sql`UPDATE sequences SET last = ${before + messages} WHERE kind = 0`;
   await sql.unsafe("VACUUM ANALYZE messages");
-}
-
-/** The group id of topic number `index` of a filled database. */
-export function prefilledGroup(index: number): Buffer {
-  return Buffer.from(index.toString(16).padStart(32, "0"), "hex");
 }
 
 /** A varint of protobuf. */

@@ -1,5 +1,6 @@
 /** What a load client says of the time it measured, besides its own counts. */
 
+import { readdirSync, readFileSync } from "node:fs";
 import { cpuSeconds } from "../../support/serve-process";
 
 export interface Metered {
@@ -8,21 +9,59 @@ export interface Metered {
   readonly clientCpuShare: number;
   /** CPU time of the server, in seconds; absent when it is not ours to look at. */
   readonly serverCpuSeconds?: number;
+  /** CPU time of the whole database, in seconds; absent when it is not ours to look at. */
+  readonly databaseCpuSeconds?: number;
 }
 
-/** Starts to measure; the function that it returns ends that. `pids`: of the servers under load. */
-export function startMeter(pids: readonly number[]): () => Metered {
-  const sum = () => pids.reduce((seconds, pid) => seconds + cpuSeconds(pid), 0);
-  const before = { at: performance.now(), cpu: process.cpuUsage(), server: sum() };
+/** Whose CPU time is measured. */
+export interface MeterTargets {
+  /** The servers under load. */
+  readonly pids: readonly number[];
+  /** The postmaster of their database. */
+  readonly postmaster?: number;
+}
+
+/** Starts to measure; the function that it returns ends that. */
+export function startMeter({ pids, postmaster }: MeterTargets): () => Metered {
+  const server = () => pids.reduce((seconds, pid) => seconds + cpuSeconds(pid), 0);
+  const database = () => (postmaster === undefined ? 0 : familyCpuSeconds(postmaster));
+  const before = { server: server(), database: database(), at: performance.now(), cpu: process.cpuUsage() };
   return () => {
     const ms = performance.now() - before.at;
     const cpu = process.cpuUsage(before.cpu);
-    const clientCpuShare = (cpu.user + cpu.system) / 1_000 / ms;
-    return { ms, clientCpuShare, ...(pids.length === 0 ? {} : { serverCpuSeconds: sum() - before.server }) };
+    return {
+      ms,
+      clientCpuShare: (cpu.user + cpu.system) / 1_000 / ms,
+      ...(pids.length === 0 ? {} : { serverCpuSeconds: server() - before.server }),
+      ...(postmaster === undefined ? {} : { databaseCpuSeconds: database() - before.database }),
+    };
   };
 }
 
-/** The flag `--pid=N`, or `--pid=N,M`, of a load client. */
-export function readPids(text: string): readonly number[] {
-  return text === "" ? [] : text.split(",").map(Number);
+/** The flag `--pid=N`, or `--pid=N,M`, of a load client; empty: none. */
+export function readPids(text: string): MeterTargets {
+  return { pids: text === "" ? [] : text.split(",").map(Number) };
+}
+
+/** The flags `--pid` and `--postmaster` of a load client. */
+export function meterTargets(values: { readonly pid?: string; readonly postmaster?: string }): MeterTargets {
+  const { pid = "", postmaster = "" } = values;
+  return postmaster === "" ? readPids(pid) : { ...readPids(pid), postmaster: Number(postmaster) };
+}
+
+/** CPU time of a process and its living children so far, in seconds: a postmaster's is that of the whole database. */
+export function familyCpuSeconds(pid: number): number {
+  let seconds = cpuSeconds(pid);
+  for (const name of readdirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const parent = readFileSync(`/proc/${name}/stat`, "utf8")
+        .replace(/^.*\) /, "")
+        .split(" ")[1];
+      if (Number(parent) === pid) seconds += cpuSeconds(Number(name));
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  return seconds;
 }

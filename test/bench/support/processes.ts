@@ -1,10 +1,12 @@
 /** The processes of a benchmark: the server under load, and the load. */
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cpuSeconds, QUIET_SETTINGS, ServeProcess } from "../../support/serve-process";
 import type { RunOptions } from "./question";
+
+export { familyCpuSeconds } from "./meter";
 
 const ROOT = join(import.meta.dir, "../../..");
 
@@ -87,19 +89,7 @@ export function cpuOf(target: Target): number {
   return target.pid === undefined ? Number.NaN : cpuSeconds(target.pid);
 }
 
-/** CPU time of a process and its living children so far, in seconds: a postmaster's is that of the whole database. */
-export function familyCpuSeconds(pid: number): number {
-  let seconds = cpuSeconds(pid);
-  for (const name of readdirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    try {
-      const parent = readFileSync(`/proc/${name}/stat`, "utf8")
-        .replace(/^.*\) /, "")
-        .split(" ")[1];
-      if (Number(parent) === pid) seconds += cpuSeconds(Number(name));
-    } catch {
-      // It has ended meanwhile.
-    }
-  }
-  return seconds;
+/** What a load client must know to measure a server: its address, and its pid if it is ours to look at. */
+export function targetFlags({ address, pid }: Target): Readonly<Record<string, string | number>> {
+  return pid === undefined ? { address } : { address, pid };
 }

@@ -1,0 +1,43 @@
+/** Callers that publish one message a call through the RPC, spread over the nodes that are given. */
+
+import { parseArgs } from "node:util";
+import { runCallers } from "../support/callers";
+import { meterTargets } from "../support/meter";
+import { mlsMessage, sendRequest } from "../support/protobuf";
+import { RawConnection } from "../support/raw-h2";
+
+const { values } = parseArgs({
+  options: {
+    /** Several joined by commas. */
+    address: { type: "string", default: "127.0.0.1:5556" },
+    pid: { type: "string", default: "" },
+    postmaster: { type: "string", default: "" },
+    callers: { type: "string", default: "64" },
+    perConnection: { type: "string", default: "16" },
+    bytes: { type: "string", default: "1024" },
+    seconds: { type: "string", default: "3" },
+  },
+});
+const addresses = values.address.split(",");
+const callers = Number(values.callers);
+
+const connections = await Promise.all(
+  Array.from({ length: Math.ceil(callers / Number(values.perConnection)) }, (_, i) =>
+    RawConnection.open(addresses[i % addresses.length] ?? ""),
+  ),
+);
+const groups = Array.from({ length: callers }, () => crypto.getRandomValues(new Uint8Array(16)));
+
+let sequence = 0;
+const calls = await runCallers(
+  { callers, measureMs: Number(values.seconds) * 1_000, meter: meterTargets(values) },
+  async (caller) => {
+    const head = Buffer.alloc(8);
+    head.writeDoubleBE(sequence++);
+    const message = mlsMessage(groups[caller] ?? new Uint8Array(16), head, Number(values.bytes));
+    const connection = connections[caller % connections.length];
+    await connection?.call("/xmtp.mls.api.v1.MlsApi/SendGroupMessages", sendRequest([message]));
+  },
+);
+console.log(JSON.stringify(calls));
+process.exit(0);

@@ -1,0 +1,62 @@
+/** Callers that do one thing after the other, as many at once as there are, and the account of it. */
+
+import { type Metered, type MeterTargets, startMeter } from "./meter";
+import { quantile } from "./question";
+
+/** What they did while it was measured; times in milliseconds. */
+export interface Calls extends Metered {
+  readonly perSecond: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly count: number;
+}
+
+export interface CallersOptions {
+  readonly callers: number;
+  /** Measured time, in milliseconds; up to a second of warm-up goes before it. */
+  readonly measureMs: number;
+  readonly meter: MeterTargets;
+}
+
+/** Runs callers for a while, each in a closed loop; rejects with the first failure. */
+export async function runCallers(
+  { callers, measureMs, meter }: CallersOptions,
+  call: (caller: number) => Promise<unknown>,
+): Promise<Calls> {
+  const timesMs: number[] = [];
+  const beginAt = performance.now() + Math.min(1_000, measureMs);
+  let stop: (() => Metered) | undefined;
+  let metered: Metered | undefined;
+  const loop = async (caller: number) => {
+    while (metered === undefined) {
+      const from = performance.now();
+      if (stop === undefined && from >= beginAt) stop = startMeter(meter);
+      await call(caller);
+      if (stop === undefined || metered !== undefined) continue;
+      const to = performance.now();
+      timesMs.push(to - from);
+      if (to >= beginAt + measureMs) metered = stop();
+    }
+  };
+  await Promise.all(Array.from({ length: callers }, (_, caller) => loop(caller)));
+  const { ms, ...cpu } = metered ?? startMeter(meter)();
+  const count = timesMs.length;
+  return {
+    ...cpu,
+    ms,
+    count,
+    perSecond: (count / ms) * 1_000,
+    p50: quantile(timesMs, 0.5),
+    p99: quantile(timesMs, 0.99),
+  };
+}
+
+/** CPU time of the servers for one call, in microseconds; NaN when they are not ours to look at. */
+export function serverUsPerCall({ serverCpuSeconds = Number.NaN, count }: Calls): number {
+  return (serverCpuSeconds * 1e6) / count;
+}
+
+/** The same of their database. */
+export function databaseUsPerCall({ databaseCpuSeconds = Number.NaN, count }: Calls): number {
+  return (databaseCpuSeconds * 1e6) / count;
+}
