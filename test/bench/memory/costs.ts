@@ -4,6 +4,8 @@ import { readFileSync } from "node:fs";
 import type { DatabaseTarget } from "../../../src/store/target";
 import { openSql } from "../support/database";
 
+const SETTLE_SAMPLES = 8;
+
 /** Memory of a process that is in RAM, in bytes. */
 export function rssBytes(pid: number): number {
   const [, kib] = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
@@ -11,15 +13,18 @@ export function rssBytes(pid: number): number {
 }
 
 /**
- * The memory of a process once it has come to rest: the least of one second, after another one.
- * A runtime gives memory back late, so the same process may show more a moment earlier.
+ * The memory of a process once it has come to rest: the least seen until that has not fallen by a hundredth for
+ * `settleMs`. A runtime gives memory back late, so the same process may show far more a moment earlier.
  */
-export async function settledRssBytes(pid: number): Promise<number> {
-  await Bun.sleep(1_000);
-  let least = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < 10; i++) {
+export async function settledRssBytes(pid: number, settleMs: number): Promise<number> {
+  let least = rssBytes(pid);
+  let settled = least;
+  for (let quiet = 0; quiet < SETTLE_SAMPLES; quiet++) {
+    await Bun.sleep(settleMs / SETTLE_SAMPLES);
     least = Math.min(least, rssBytes(pid));
-    await Bun.sleep(100);
+    if (least > settled * 0.99) continue;
+    settled = least;
+    quiet = 0;
   }
   return least;
 }

@@ -12,14 +12,19 @@ import { quantile } from "../support/question";
 import { RawConnection } from "../support/raw-h2";
 import { Progress, subscribe } from "../support/streams";
 
-const { values } = parseArgs({ options: { address: { type: "string", default: "127.0.0.1:5556" } } });
+const { values } = parseArgs({
+  options: {
+    address: { type: "string", default: "127.0.0.1:5556" },
+    warmUpMs: { type: "string", default: "1000" },
+  },
+});
 const STREAMS = 20;
 const CONNECTIONS = 4;
 const PER_SECOND = 200;
 /** Enough for 100 seconds. */
 const TOPICS_PER_STREAM = 1_000;
 const BYTES = 256;
-const WARM_UP_MS = 1_000;
+const warmUpMs = Number(values.warmUpMs);
 /** Of a message made by `mlsMessage`: all but its header, a group id of 16 bytes and the lengths. */
 const CIPHERTEXT_BYTES = BYTES - 34;
 
@@ -51,7 +56,7 @@ const started = performance.now();
 let isWarm = false;
 while (!isOver()) {
   const elapsedMs = performance.now() - started;
-  if (!isWarm && elapsedMs >= WARM_UP_MS) {
+  if (!isWarm && elapsedMs >= warmUpMs) {
     isWarm = true;
     console.log("warm");
   }

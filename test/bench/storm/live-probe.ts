@@ -19,9 +19,9 @@ export interface LiveProbe {
   end(): Promise<LiveProbeResult>;
 }
 
-/** Starts 20 streams that get 200 messages a second together; resolves when they are warm. */
-export async function startLiveProbe(address: string): Promise<LiveProbe> {
-  const child = Bun.spawn([process.execPath, PROGRAM, `--address=${address}`], {
+/** Starts 20 streams that get 200 messages a second together; resolves when they are warm, after `warmUpMs`. */
+export async function startLiveProbe(address: string, warmUpMs: number): Promise<LiveProbe> {
+  const child = Bun.spawn([process.execPath, PROGRAM, `--address=${address}`, `--warmUpMs=${warmUpMs}`], {
     stdin: "pipe",
     stdout: "pipe",
     stderr: "inherit",

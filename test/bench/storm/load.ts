@@ -37,6 +37,8 @@ const topicsPerStream = Number(values.topics);
 const connectionCount = Number(values.connections);
 const filled = Number(values.filled);
 const durationMs = Number(values.seconds) * 1_000;
+/** Until the live probe's code is compiled; and how long what it costs is measured. */
+const warmUpMs = Math.min(1_000, durationMs);
 /** Messages in a publish request, and requests at once. */
 const BATCH = 50;
 const REQUESTS = 8;
@@ -87,7 +89,7 @@ function groupOf(topic: number): Uint8Array {
 
 /** All connections come, or go and come back, evenly over the duration. */
 async function storm(): Promise<Storm> {
-  const probe = await startLiveProbe(values.address);
+  const probe = await startLiveProbe(values.address, warmUpMs);
   const rowsBefore = await rowsIfAny();
   const probeCpuPerMs = await measureProbe();
   const endMeter = startMeter(readPids(values.pid));
@@ -117,7 +119,7 @@ async function storm(): Promise<Storm> {
 /** CPU time of the node in seconds that a millisecond of the live probe alone takes; NaN if that is not ours to look at. */
 async function measureProbe(): Promise<number> {
   const endMeter = startMeter(readPids(values.pid));
-  await Bun.sleep(Math.min(1_000, durationMs));
+  await Bun.sleep(warmUpMs);
   const { serverCpuSeconds = Number.NaN, ms } = endMeter();
   return serverCpuSeconds / ms;
 }

@@ -1,0 +1,61 @@
+/** What a server's memory grows by, for questions. The server must have been started here. */
+
+import type { LiveProbeResult } from "../storm/live-probe";
+import { flags, runJson, type Target } from "../support/processes";
+
+/** What some things took together. */
+export interface Growth {
+  readonly bytes: number;
+  readonly count: number;
+}
+
+/** Memory for a while of live load. */
+export interface UnderLoad {
+  readonly beforeBytes: number;
+  readonly peakBytes: number;
+  /** By how much the second half of the time went beyond the first; negative: not at all. */
+  readonly stillGrowingBytes: number;
+  readonly afterBytes: number;
+  /** How readers that read fared meanwhile. */
+  readonly live: LiveProbeResult;
+}
+
+export interface Stalled {
+  /** Number of the readers that stalled. */
+  readonly stalled: number;
+  readonly alone: UnderLoad;
+  /** The same load beside the stalled readers. */
+  readonly beside: UnderLoad;
+}
+
+/** Of every measurement: a runtime gives memory back late, and code is compiled at first. */
+export interface Settling {
+  /** How long memory may take to come to rest, and the code to be compiled, in milliseconds. */
+  readonly settleMs: number;
+}
+
+/** Holds idle streams of one topic each. Any server that acks a Mutate will do. */
+export function holdIdle(
+  server: Target,
+  size: { readonly streams: number; readonly connections: number } & Settling,
+): Promise<Growth> {
+  return runJson<Growth>(["test/bench/memory/idle-load.ts", ...flags({ ...whereIs(server), ...size })]);
+}
+
+/** Adds topics to one stream of a node that has no messages. */
+export function addTopics(node: Target, size: { readonly topics: number } & Settling): Promise<Growth> {
+  return runJson<Growth>(["test/bench/memory/topics-load.ts", ...flags({ ...whereIs(node), ...size })]);
+}
+
+/** Publishes for some seconds, and again beside readers that have stalled; fails if one of the others misses anything. */
+export function stall(
+  node: Target,
+  size: { readonly stalled: number; readonly seconds: number } & Settling,
+): Promise<Stalled> {
+  return runJson<Stalled>(["test/bench/memory/stalled-load.ts", ...flags({ ...whereIs(node), ...size })]);
+}
+
+function whereIs({ address, pid }: Target): { readonly address: string; readonly pid: number } {
+  if (pid === undefined) throw new Error("the memory of a server that was not started here cannot be seen");
+  return { address, pid };
+}

@@ -1,0 +1,131 @@
+import { startNode, startServer } from "../support/processes";
+import { type Effort, type Figure, type Question, repeat } from "../support/question";
+import { addTopics, type Growth, holdIdle, type Stalled, stall } from "./measure";
+
+const SIZES = {
+  tiny: { streams: 100, perConnection: 10, topics: 2_000, stalled: 20, seconds: 0.2, settleMs: 50 },
+  normal: { streams: 4_000, perConnection: 10, topics: 200_000, stalled: 1_000, seconds: 2, settleMs: 1_000 },
+  full: { streams: 10_000, perConnection: 10, topics: 1_000_000, stalled: 1_000, seconds: 15, settleMs: 2_000 },
+} as const satisfies Record<Effort, object>;
+type Size = (typeof SIZES)[Effort];
+
+const MIB = 1 << 20;
+
+interface Round {
+  readonly shared: Growth;
+  readonly sharedBare: Growth;
+  readonly own: Growth;
+  readonly ownBare: Growth;
+  readonly topics: Growth;
+  readonly stalled: Stalled;
+}
+
+export const memory: Question = {
+  name: "memory",
+  asks: "What memory does a stream take beyond a bare HTTP/2 stream, what a topic, and what a reader that has stalled?",
+  run: async ({ address, runs, effort }) => {
+    if (address !== undefined) {
+      console.error("memory looks into the server's process: it cannot be asked of a running node");
+      return [];
+    }
+    const size = SIZES[effort];
+    return figures(size, await repeat(runs, () => measureRound(size)));
+  },
+};
+
+async function measureRound({ streams, perConnection, topics, stalled, seconds, settleMs }: Size): Promise<Round> {
+  const shared = { streams, connections: streams / perConnection, settleMs };
+  const own = { streams, connections: streams, settleMs };
+  return {
+    shared: await onNode((node) => holdIdle(node, shared)),
+    sharedBare: await onBare((bare) => holdIdle(bare, shared)),
+    own: await onNode((node) => holdIdle(node, own)),
+    ownBare: await onBare((bare) => holdIdle(bare, own)),
+    topics: await onNode((node) => addTopics(node, { topics, settleMs })),
+    stalled: await onNode((node) => stall(node, { stalled, seconds, settleMs })),
+  };
+}
+
+type Server = Awaited<ReturnType<typeof startNode>>;
+
+async function onNode<T>(measure: (node: Server) => Promise<T>): Promise<T> {
+  await using node = await startNode();
+  return await measure(node);
+}
+
+async function onBare<T>(measure: (bare: Server) => Promise<T>): Promise<T> {
+  await using bare = await startServer(["test/bench/support/bare-node.ts"]);
+  return await measure(bare);
+}
+
+function figures({ streams, perConnection, topics }: Size, rounds: readonly Round[]): readonly Figure[] {
+  const count = streams.toLocaleString("en");
+  const stalledReaders = rounds[0]?.stalled.stalled.toLocaleString("en");
+  const beside = `beside ${stalledReaders} stalled readers`;
+  return [
+    ...idle(
+      `idle stream, ${count}, ${perConnection} per connection`,
+      rounds.map(({ shared, sharedBare }) => [shared, sharedBare]),
+    ),
+    ...idle(
+      `idle stream, ${count}, one per connection`,
+      rounds.map(({ own, ownBare }) => [own, ownBare]),
+    ),
+    {
+      name: `topic, ${topics.toLocaleString("en")} on one stream`,
+      unit: "B",
+      values: rounds.map(({ topics }) => each(topics)),
+      reach: "200",
+      better: "less",
+    },
+    {
+      name: `live load ${beside}: the most that memory rises by`,
+      unit: "MiB",
+      values: rounds.map(({ stalled }) => (stalled.beside.peakBytes - stalled.beside.beforeBytes) / MIB),
+      reference: {
+        name: "without them",
+        values: rounds.map(({ stalled }) => (stalled.alone.peakBytes - stalled.alone.beforeBytes) / MIB),
+      },
+      better: "less",
+    },
+    {
+      name: `live load ${beside}: rise in the second half of the time`,
+      unit: "MiB",
+      values: rounds.map(({ stalled }) => stalled.beside.stillGrowingBytes / MIB),
+      reference: { name: "without them", values: rounds.map(({ stalled }) => stalled.alone.stillGrowingBytes / MIB) },
+      reach: "flat",
+      better: "less",
+    },
+    {
+      name: `live p99 of 20 other streams ${beside}`,
+      unit: "ms",
+      values: rounds.map(({ stalled }) => stalled.beside.live.p99),
+      reference: { name: "without them", values: rounds.map(({ stalled }) => stalled.alone.live.p99) },
+      better: "less",
+    },
+  ];
+}
+
+/** What a stream takes, its share of its connection included, and what of that the bare stream does not. */
+function idle(name: string, pairs: readonly (readonly [node: Growth, bare: Growth])[]): readonly Figure[] {
+  return [
+    {
+      name,
+      unit: "B",
+      values: pairs.map(([node]) => each(node)),
+      reference: { name: "bare h2 stream", values: pairs.map(([, bare]) => each(bare)) },
+      better: "less",
+    },
+    {
+      name: `${name}: beyond the bare one`,
+      unit: "B",
+      values: pairs.map(([node, bare]) => each(node) - each(bare)),
+      reach: "8 192",
+      better: "less",
+    },
+  ];
+}
+
+function each({ bytes, count }: Growth): number {
+  return bytes / count;
+}
