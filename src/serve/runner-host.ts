@@ -3,6 +3,7 @@ import type { Logger } from "../base/log";
 import type { CloseReason } from "../core/close";
 import type { StreamLimits } from "../core/limits";
 import type { SessionAccount } from "../core/session/account";
+import type { SessionOptions } from "../core/session/session";
 import type { Feed } from "../feed/types";
 import { Turns } from "./turn";
 
@@ -44,6 +45,10 @@ export interface StreamHostParts {
 
 /** What all streams of a process share. */
 export interface StreamHost extends StreamHostParts {
+  /** What a session is opened with whose client speaks Ping and Pong … */
+  readonly withPings: SessionOptions;
+  /** … and one whose client does not. */
+  readonly withoutPings: SessionOptions;
   readonly turns: Turns;
   readonly streams: StreamRegistry;
 }
@@ -52,7 +57,10 @@ export interface StreamHost extends StreamHostParts {
 export function createStreamHost(parts: StreamHostParts): StreamHost {
   const onError = (error: unknown) =>
     parts.log.error("turn failed", { error: `${error}`, stack: error instanceof Error ? error.stack : undefined });
-  return { ...parts, turns: new Turns(onError), streams: new StreamRegistry() };
+  const { limits, keepaliveMs, stallMs } = parts;
+  const withPings: SessionOptions = { tail: parts.feed.tail, limits, keepaliveMs, stallMs };
+  const withoutPings: SessionOptions = { ...withPings, keepaliveMs: undefined };
+  return { ...parts, withPings, withoutPings, turns: new Turns(onError), streams: new StreamRegistry() };
 }
 
 /** A stream as its registry sees it. */

@@ -36,9 +36,10 @@ const MIN_WAIT_MS = 1;
  * One stream: joins a session to the feed and the clock.
  *
  * Whatever happens is told by {@link push}; `onTurn` is then called once in the next turn, however many
- * things happened, and takes frames by {@link pull} or {@link nextFrame} until there is none. When the stream has ended, everything it
- * held of the feed and the clock is let go of at once; its last log line comes with {@link finish}, because only the
- * transport knows whether the end was delivered.
+ * things happened, and takes frames by {@link pull} or {@link nextFrame} until there is none. Without an `onTurn`,
+ * {@link frames} hands them out. When the stream has ended, everything it held of the feed and the clock is let go
+ * of at once; its last log line comes with {@link finish}, because only the transport knows whether the end
+ * was delivered.
  */
 export class StreamRunner implements Subscriber, RegisteredStream {
   readonly #host: StreamHost;
@@ -56,21 +57,15 @@ export class StreamRunner implements Subscriber, RegisteredStream {
   #finished = false;
   #pulled: (() => void) | undefined;
 
-  constructor(host: StreamHost, options: RunnerOptions, onTurn: () => void = () => {}) {
-    const { feed, clock, limits, keepaliveMs, stallMs } = host;
+  constructor(host: StreamHost, options: RunnerOptions, onTurn?: () => void) {
+    const { feed, clock, withPings, withoutPings } = host;
     this.#host = host;
     this.#rpc = options.rpc;
     this.#protocol = options.protocol;
     this.#openedAt = clock.now();
-    this.#slot = (options.group ?? host.turns.group()).slot(() => {
-      onTurn();
-      this.#pulled?.();
-    });
+    this.#slot = (options.group ?? host.turns.group()).slot(onTurn ?? (() => this.#pulled?.()));
     this.#replays = new Replays(feed, this);
-    this.#session = new Session(
-      { tail: feed.tail, limits, keepaliveMs: options.liveness ? keepaliveMs : undefined, stallMs },
-      this.#openedAt,
-    );
+    this.#session = new Session(options.liveness ? withPings : withoutPings, this.#openedAt);
     this.#id = host.streams.add(this);
     host.metrics.streamOpened(this.#rpc);
     host.log.info("stream opened", this.#named());
