@@ -18,6 +18,9 @@ export function addRequest(mutateId: number, adds: readonly Add[]): Buffer {
   return field(1, field(1, Buffer.concat([...fields, uint(4, mutateId)])));
 }
 
+/** Of a delivery frame: field 3, a varint. */
+const MUTATE_ID_TAG = 0x18;
+
 /** What a SubscribeResponse says. */
 export type Response =
   | { readonly kind: "started" }
@@ -44,17 +47,31 @@ export function readResponse(bytes: Buffer): Response {
   }
 }
 
+/** Reads the ids alone, skipping over the rest: the load client must be far faster than the node. */
 function readMessages(bytes: Buffer, start: number, end: number): Response {
   const ids: number[] = [];
   let mutateId = 0;
   for (let at = start; at < end; ) {
-    const part = readField(bytes, at);
-    at = part.end;
-    if (part.number === 3) mutateId = readNumber(bytes, part.start);
-    // A message's `version` arm, whose first field is the id.
-    else ids.push(readNumber(bytes, readField(bytes, part.start).start + 1));
+    const tag = bytes[at] ?? 0;
+    if (tag === MUTATE_ID_TAG) {
+      mutateId = readNumber(bytes, at + 1);
+      at = skipVarint(bytes, at + 1);
+      continue;
+    }
+    const length = readNumber(bytes, at + 1);
+    const message = skipVarint(bytes, at + 1);
+    // The message is one arm of its `version`; the first field of that is the id.
+    const arm = skipVarint(bytes, message + 1);
+    ids.push(readNumber(bytes, arm + 1));
+    at = message + length;
   }
   return { kind: "messages", mutateId, ids };
+}
+
+function skipVarint(bytes: Buffer, at: number): number {
+  let end = at;
+  while ((bytes[end] ?? 0) > 0x7f) end++;
+  return end + 1;
 }
 
 /** A varint below 2^53. */

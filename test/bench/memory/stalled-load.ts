@@ -53,7 +53,7 @@ for (let nth = 0; nth < READERS; nth++) {
 }
 await progress.until(() => complete === READERS, "the readers' waves to complete");
 
-await underLoad(); // what the node needs once: code, and a tail
+await publishFor(durationMs); // what the node needs once: code, and a tail
 const alone = await underLoad();
 const half = Math.ceil(Number(values.stalled) / Number(values.perConnection) / 2);
 const stalled = await Promise.all([...openStalled("window", half), ...openStalled("socket", half)]);

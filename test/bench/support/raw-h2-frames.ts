@@ -16,25 +16,40 @@ export const MAX_FRAME_BYTES = 16_384;
 /** Of SETTINGS. */
 export const INITIAL_WINDOW_SIZE = 4;
 
-/** Puts gRPC messages together from DATA payloads. */
+/** Puts gRPC messages together from DATA payloads. A large one is copied twice, however many payloads it comes in. */
 export class MessageSplitter {
   readonly #onMessage: (message: Buffer) => void;
-  #pending: Buffer = NOTHING;
+  /** The beginning of a message that is not whole yet. */
+  #held: Buffer[] = [];
+  #heldBytes = 0;
+  /** With fewer bytes than these there is nothing to be done. */
+  #wantedBytes = 0;
 
   constructor(onMessage: (message: Buffer) => void) {
     this.#onMessage = onMessage;
   }
 
   push(payload: Buffer): void {
-    let bytes = this.#pending.length === 0 ? payload : Buffer.concat([this.#pending, payload]);
-    while (bytes.length >= 5) {
-      const end = 5 + bytes.readUInt32BE(1);
-      if (bytes.length < end) break;
+    if (this.#heldBytes + payload.length < this.#wantedBytes) {
+      this.#held.push(Buffer.from(payload));
+      this.#heldBytes += payload.length;
+      return;
+    }
+    let bytes = this.#heldBytes === 0 ? payload : Buffer.concat([...this.#held, payload]);
+    let end = messageEnd(bytes);
+    for (; bytes.length >= end; end = messageEnd(bytes)) {
       this.#onMessage(bytes.subarray(5, end));
       bytes = bytes.subarray(end);
     }
-    this.#pending = bytes.length === 0 ? bytes : Buffer.from(bytes);
+    this.#held = bytes.length === 0 ? [] : [Buffer.from(bytes)];
+    this.#heldBytes = bytes.length;
+    this.#wantedBytes = end;
   }
+}
+
+/** Where the message at the front ends; while its length is unknown, how many bytes tell it. */
+function messageEnd(bytes: Buffer): number {
+  return bytes.length < 5 ? 5 : 5 + bytes.readUInt32BE(1);
 }
 
 export function frame(type: number, flags: number, id: number, payload: Uint8Array): Buffer {
