@@ -61,7 +61,7 @@ class RawUnary implements EnvelopeSink {
 
   start(headers: IncomingHttpHeaders): void {
     this.#bePatient(this.#parts.uploadMs);
-    const timeoutMs = grpcTimeoutMs(headers);
+    const timeoutMs = headers["grpc-timeout"] === undefined ? undefined : grpcTimeoutMs(headers);
     if (timeoutMs === undefined || timeoutMs > MAX_TIMER_MS) return;
     const message = `the ${timeoutMs} ms that the client gave this call are over`;
     this.#deadline = this.#parts.clock.after(timeoutMs, () => this.#refuse({ code: Code.DeadlineExceeded, message }));
@@ -116,11 +116,13 @@ class RawUnary implements EnvelopeSink {
   }
 
   #write(bytes: Buffer): void {
-    this.#bePatient(this.#parts.stallMs);
     if (bytes.length <= SLICE_BYTES) {
       this.#stream.end(bytes);
+      // Most responses fit into the client's window: then nothing is left to wait for.
+      if (this.#stream.writableLength > 0) this.#bePatient(this.#parts.stallMs);
       return;
     }
+    this.#bePatient(this.#parts.stallMs);
     this.#stream.write(bytes.subarray(0, SLICE_BYTES), (error) => {
       if ((error ?? undefined) === undefined && !this.#stream.destroyed) this.#write(bytes.subarray(SLICE_BYTES));
     });

@@ -140,5 +140,5 @@ function checkSize(deps: PublishDeps, field: string, payload: Uint8Array, { body
 }
 
 function digestOf(payload: Uint8Array): Uint8Array {
-  return new Bun.CryptoHasher("sha256").update(payload).digest();
+  return Bun.SHA256.hash(payload);
 }

@@ -68,15 +68,16 @@ export class Batcher {
    * @throws StoreError `full` when the queue is; otherwise what `StoreBatch` throws.
    */
   add(messages: readonly NewMessage[]): Promise<readonly bigint[]> {
-    const bytes = messages.reduce((sum, { topic, body }) => sum + topic.length + body.byteLength, 0);
-    const request = { messages, bytes: bytes + messages.length * MESSAGE_OVERHEAD_BYTES, since: this.#clock.now() };
-    const full = this.#fullness(request);
+    let bytes = messages.length * MESSAGE_OVERHEAD_BYTES;
+    for (const { topic, body } of messages) bytes += topic.length + body.byteLength;
+    const full = this.#fullness(messages.length, bytes);
     if (full !== undefined) return Promise.reject(full);
-    return new Promise((resolve, reject) => {
-      this.#hold(request, 1);
-      this.#waiting.push({ ...request, resolve, reject });
-      this.#running ??= this.#run();
-    });
+    const { promise, resolve, reject } = Promise.withResolvers<readonly bigint[]>();
+    const request = { messages, bytes, since: this.#clock.now(), resolve, reject };
+    this.#hold(request, 1);
+    this.#waiting.push(request);
+    this.#running ??= this.#run();
+    return promise;
   }
 
   /** Resolves when nothing is held any more. */
@@ -110,7 +111,7 @@ export class Batcher {
   /** Stores requests together; if the database refuses them, each half for itself, until the culprit is alone. */
   async #settle(requests: readonly Pending[]): Promise<void> {
     try {
-      const ids = await this.#store(requests.flatMap((request) => request.messages));
+      const ids = await this.#store(messagesOf(requests));
       let from = 0;
       for (const request of requests) {
         this.#hold(request, -1);
@@ -143,22 +144,28 @@ export class Batcher {
     }
   }
 
-  #hold(request: Pick<Pending, "messages" | "bytes">, sign: 1 | -1): void {
+  #hold(request: Pending, sign: 1 | -1): void {
     this.#held.rows += sign * request.messages.length;
     this.#held.bytes += sign * request.bytes;
     this.#held.requests += sign;
   }
 
-  /** Why a request cannot be taken now, if it cannot. */
-  #fullness(request: Pick<Pending, "messages" | "bytes">): StoreError | undefined {
+  /** Why a request of this size cannot be taken now, if it cannot. */
+  #fullness(rows: number, bytes: number): StoreError | undefined {
     if (this.#held.requests === 0) return undefined;
-    const asked = { requests: 1, rows: request.messages.length, bytes: request.bytes };
-    for (const unit of ["requests", "rows", "bytes"] as const) {
-      const [held, most] = [this.#held[unit], this.#limits.queue[unit]];
-      if (held + asked[unit] <= most) continue;
-      const message = `too much waits to be stored: ${held} ${unit} do, ${asked[unit]} more were asked for, the limit is ${most}; try again shortly`;
-      return new StoreError("full", message);
-    }
-    return undefined;
+    return this.#overfull("requests", 1) ?? this.#overfull("rows", rows) ?? this.#overfull("bytes", bytes);
   }
+
+  #overfull(unit: "requests" | "rows" | "bytes", asked: number): StoreError | undefined {
+    const [held, most] = [this.#held[unit], this.#limits.queue[unit]];
+    if (held + asked <= most) return undefined;
+    const message = `too much waits to be stored: ${held} ${unit} do, ${asked} more were asked for, the limit is ${most}; try again shortly`;
+    return new StoreError("full", message);
+  }
+}
+
+function messagesOf(requests: readonly Pending[]): readonly NewMessage[] {
+  const messages: NewMessage[] = [];
+  for (const request of requests) for (const message of request.messages) messages.push(message);
+  return messages;
 }
