@@ -140,5 +140,7 @@ function checkSize(deps: PublishDeps, field: string, payload: Uint8Array, { body
 }
 
 function digestOf(payload: Uint8Array): Uint8Array {
-  return Bun.SHA256.hash(payload);
+  const digest = new Uint8Array(32);
+  Bun.SHA256.hash(payload, digest);
+  return digest;
 }
