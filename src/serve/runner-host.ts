@@ -1,3 +1,4 @@
+import { Alarms } from "../base/alarms";
 import type { Clock } from "../base/clock";
 import type { Logger } from "../base/log";
 import type { CloseReason } from "../core/close";
@@ -41,7 +42,12 @@ export interface StreamHostParts {
   readonly keepaliveMs: number;
   /** How long a client may take nothing at all of what waits for it, in milliseconds. */
   readonly stallMs: number;
+  /** How late a Ping or the end of a stream may be, in milliseconds, so that several share a write: 250 unless told. */
+  readonly grainMs?: number;
 }
+
+/** A Ping leaves within the interval + at most 1 s. */
+const GRAIN_MS = 250;
 
 /** What all streams of a process share. */
 export interface StreamHost extends StreamHostParts {
@@ -49,6 +55,7 @@ export interface StreamHost extends StreamHostParts {
   readonly withPings: SessionOptions;
   /** … and one whose client does not. */
   readonly withoutPings: SessionOptions;
+  readonly alarms: Alarms;
   readonly turns: Turns;
   readonly streams: StreamRegistry;
 }
@@ -60,7 +67,8 @@ export function createStreamHost(parts: StreamHostParts): StreamHost {
   const { limits, keepaliveMs, stallMs } = parts;
   const withPings: SessionOptions = { tail: parts.feed.tail, limits, keepaliveMs, stallMs };
   const withoutPings: SessionOptions = { ...withPings, keepaliveMs: undefined };
-  return { ...parts, withPings, withoutPings, turns: new Turns(onError), streams: new StreamRegistry() };
+  const alarms = new Alarms(parts.clock, parts.grainMs ?? GRAIN_MS);
+  return { ...parts, withPings, withoutPings, alarms, turns: new Turns(onError), streams: new StreamRegistry() };
 }
 
 /** A stream as its registry sees it. */

@@ -1,3 +1,4 @@
+import type { Sleeper } from "../base/alarms";
 import type { LogFields } from "../base/log";
 import type { Close } from "../core/close";
 import type { Frame } from "../core/frame";
@@ -41,7 +42,7 @@ const MIN_WAIT_MS = 1;
  * of at once; its last log line comes with {@link finish}, because only the transport knows whether the end
  * was delivered.
  */
-export class StreamRunner implements Subscriber, RegisteredStream {
+export class StreamRunner implements Subscriber, RegisteredStream, Sleeper {
   readonly #host: StreamHost;
   readonly #rpc: string;
   readonly #protocol: string;
@@ -50,9 +51,10 @@ export class StreamRunner implements Subscriber, RegisteredStream {
   readonly #slot: TurnSlot;
   readonly #openedAt: number;
   readonly #replays: Replays;
-  #timer: Disposable | undefined;
-  /** When the timer fires: never after the session's deadline, but often before it. */
-  #armedAt = 0;
+  /** Names its alarm, if one is set. */
+  #alarm: number | undefined;
+  /** When the alarm rings: never before it has to, but often before the session's deadline. */
+  #alarmAt = 0;
   #end: StreamEnd | undefined;
   #finished = false;
   #pulled: (() => void) | undefined;
@@ -240,27 +242,32 @@ export class StreamRunner implements Subscriber, RegisteredStream {
     }
   }
 
-  /** Sees that the timer fires no later than the deadline. A deadline that moves away leaves it as it is. */
+  /** Sees that there is an alarm for the deadline, or for a time before it: one that moves away leaves it as it is. */
   #arm(): void {
     const { deadline } = this.#session;
-    if (deadline === undefined || (this.#timer !== undefined && this.#armedAt <= deadline)) return;
-    this.#timer?.[Symbol.dispose]();
-    const { clock } = this.#host;
-    const now = clock.now();
-    this.#armedAt = Math.max(deadline, now + MIN_WAIT_MS);
-    this.#timer = clock.after(this.#armedAt - now, () => this.#onTimer());
+    if (deadline === undefined || (this.#alarm !== undefined && this.#alarmAt <= deadline)) return;
+    this.#disarm();
+    const { alarms, clock } = this.#host;
+    this.#alarmAt = Math.max(deadline, clock.now() + MIN_WAIT_MS);
+    this.#alarm = alarms.set(this, this.#alarmAt);
   }
 
-  /** A Pong that has arrived but was not read yet counts: what has come in is handled first. */
-  #onTimer(): void {
+  #disarm(): void {
+    if (this.#alarm === undefined) return;
+    this.#host.alarms.cancel(this, this.#alarm);
+    this.#alarm = undefined;
+  }
+
+  /** For the alarms. A Pong that has arrived but was not read yet counts: what has come in is handled first. */
+  onAlarm(): void {
     const { deadline } = this.#session;
     if (deadline === undefined || this.#host.clock.now() < deadline) {
-      this.#timer = undefined;
+      this.#alarm = undefined;
       this.#arm();
       return;
     }
     this.#host.turns.afterInput(() => {
-      this.#timer = undefined;
+      this.#alarm = undefined;
       this.push({ kind: "wake" });
     });
   }
@@ -280,8 +287,7 @@ export class StreamRunner implements Subscriber, RegisteredStream {
   #release(end: StreamEnd): void {
     if (this.#end !== undefined) return;
     this.#end = end;
-    this.#timer?.[Symbol.dispose]();
-    this.#timer = undefined;
+    this.#disarm();
     this.#replays.cancelAll();
     this.#host.feed.unwatch(this, [...this.#session.topics()]);
   }

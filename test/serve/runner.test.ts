@@ -43,6 +43,7 @@ class Rig implements AsyncDisposable {
       limits: DEFAULT_LIMITS,
       keepaliveMs: KEEPALIVE_MS,
       stallMs: STALL_MS,
+      grainMs: 1,
     });
   }
 
