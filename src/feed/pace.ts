@@ -6,6 +6,8 @@ const WINDOW_GROWTH = 8;
 /** … up to this, and up to where about so many of its ids are wanted. */
 const WIDEST_WINDOW = 4_194_304;
 const WANTED_PER_WINDOW = 32_768;
+/** A scan that has found nothing in a window wider than this had better know which topics have nothing at all. */
+const BLIND_WINDOW = FIRST_WINDOW * WINDOW_GROWTH;
 /** Messages of the first page by ids, and how they grow up to those of any page. */
 const FIRST_PAGE_ROWS = 128;
 const PAGE_GROWTH = 4;
@@ -14,7 +16,7 @@ export const PAGE_ROWS = 1_000;
  * What reading costs, in microseconds, about as test/feed/replay-speed.ts shows it: a row of a range, whoever it is
  * for; or two queries, a look into the index for each topic, and each message found, first its id and then itself.
  */
-const COST = { row: 3, rowKiB: 2, queries: 500, topic: 5, head: 6, found: 8 } as const;
+const COST = { row: 2.6, rowKiB: 2, queries: 500, topic: 5, head: 6, found: 5 } as const;
 
 /** How far a scan reads next, and by which way, judged by what it has read so far. */
 export class Pace {
@@ -36,7 +38,15 @@ export class Pace {
     return this.#pageRows;
   }
 
-  /** Whether anything has been read. */
+  /**
+   * How many of `rows` messages to ask for if a page has room for `maxBytes`: what is read beyond it is thrown away.
+   * A power of two if fewer, so that scans of the same messages ask the same.
+   */
+  rowsWithin(rows: number, maxBytes: number): number {
+    return Math.min(rows, 2 ** Math.max(0, Math.round(Math.log2(maxBytes / this.#rowBytes))));
+  }
+
+  /** Whether anything wanted has been read, or much that was not. */
   get begun(): boolean {
     return this.#begun;
   }
@@ -75,7 +85,7 @@ export class Pace {
   }
 
   #widen(wanted: number, ids: number): void {
-    this.#begun = true;
+    this.#begun ||= wanted > 0 || this.#windowIds > BLIND_WINDOW;
     this.#density = wanted / Math.max(1, ids);
     const fitting = Math.max(FIRST_WINDOW, Math.floor(WANTED_PER_WINDOW / this.#density));
     this.#windowIds = Math.min(this.#windowIds * WINDOW_GROWTH, fitting, WIDEST_WINDOW);

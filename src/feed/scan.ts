@@ -255,7 +255,8 @@ export class Scan {
   }
 
   #bounds(rows: number): PageBounds {
-    return { rows, bytes: this.#parts.pageBytes() };
+    const bytes = this.#parts.pageBytes();
+    return { rows: this.#pace.rowsWithin(rows, bytes), bytes };
   }
 }
 
