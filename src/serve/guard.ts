@@ -23,6 +23,11 @@ export interface GuardOptions {
   /** Streams that the client resets, counted by the runtime. */
   readonly resetsPerSecond: number;
   readonly resetBurst: number;
+  /**
+   * Streams beyond those that a connection may have at once, in its whole life. Each is refused by itself, to be
+   * tried again, and harms no other; the runtime would cut the connection at the hundredth.
+   */
+  readonly refusedStreams: number;
   /** Bytes of requests that are not whole yet, over all streams of the connection. */
   readonly heldRequestBytes: number;
 }
@@ -38,6 +43,7 @@ export const DEFAULT_GUARD: GuardOptions = {
   settingsBurst: 100,
   resetsPerSecond: 200,
   resetBurst: 2_000,
+  refusedStreams: 100_000,
   heldRequestBytes: 128 * 1024 * 1024,
 };
 

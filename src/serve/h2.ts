@@ -93,6 +93,7 @@ class H2Port implements H2Server {
     this.#server = http2.createServer({
       settings,
       maxSessionMemory: SESSION_MEMORY_MB,
+      maxSessionRejectedStreams: this.#guard.refusedStreams,
       streamResetBurst: this.#guard.resetBurst,
       streamResetRate: this.#guard.resetsPerSecond,
     });

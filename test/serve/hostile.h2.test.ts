@@ -8,6 +8,7 @@ import { testTopic } from "../support/memory-store";
 
 const A = testTopic(GROUP, 1);
 const MiB = 1024 * 1024;
+const REFUSED_STREAM = 7;
 
 /** Each test is one attack; beside it a neighbour on a connection of its own has to live on and get its messages. */
 describe("hostile clients", () => {
@@ -28,6 +29,7 @@ describe("hostile clients", () => {
       pingsPerSecond: 1,
       resetBurst: 200,
       resetsPerSecond: 10,
+      refusedStreams: 1_000,
       heldRequestBytes: 1.5 * MiB,
     },
   };
@@ -173,11 +175,18 @@ describe("hostile clients", () => {
 
   test("more streams than were agreed are refused, the others live", async () => {
     using raw = await RawH2Client.open({ port: node.port });
-    for (let n = 0; n < 150; n++) raw.request(1 + 2 * n, SUBSCRIBE_PATH);
+    for (let n = 0; n < 450; n++) raw.request(1 + 2 * n, SUBSCRIBE_PATH);
     await raw.readByServer();
     expect(node.host.streams.size).toBe(101);
-    expect(raw.frames.filter(({ type }) => type === FRAME.rstStream).length).toBe(50);
+    const resets = raw.frames.filter(({ type }) => type === FRAME.rstStream);
+    expect(resets.map(({ payload }) => payload.readUInt32BE(0))).toEqual(new Array(350).fill(REFUSED_STREAM));
     await until(() => raw.bodyOf(1).length > 0, "Started on the first");
+  });
+
+  test("streams beyond the agreed ones without end are the end of their connection", async () => {
+    using raw = await RawH2Client.open({ port: node.port });
+    for (let n = 0; n < 1_500; n++) raw.request(1 + 2 * n, SUBSCRIBE_PATH);
+    await until(() => raw.closed, "the connection to be closed");
   });
 
   test("PINGs by the thousand end their connection", async () => {
