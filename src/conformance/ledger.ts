@@ -37,10 +37,28 @@ export class Ledger {
     return this.#cursors.get(topic) ?? 0n;
   }
 
+  /** Ids of a topic that are known, ascending. */
+  idsOf(topic: string): readonly bigint[] {
+    const rows = this.#publications.flatMap((publication) => publication.rows);
+    return rows
+      .filter((row) => row.topic === topic)
+      .toSorted(byId)
+      .map(({ id }) => id);
+  }
+
   /** Takes note of the ids of a publication, ascending. */
   learn(publication: Publication, rows: readonly Row[]): void {
     publication.rows = rows;
     for (const { topic, id } of rows) if (id > this.newestOf(topic)) this.#cursors.set(topic, id);
+  }
+
+  /** Takes note of messages that were there before the case began. */
+  adopt(rows: readonly Row[]): void {
+    const first = rows[0];
+    if (first !== undefined && this.newestOf(first.topic) > 0n) return;
+    const publication: Publication = { begun: 0, acked: 0, rows: [] };
+    this.#publications.push(publication);
+    this.learn(publication, rows);
   }
 
   acked(publication: Publication): void {
@@ -58,6 +76,7 @@ export class TruthAtTime implements TruthView {
   readonly #truth = new Truth();
   readonly #publications: readonly Publication[];
   #at: Tick = 0;
+  #isPublisher = true;
 
   constructor(publications: readonly Publication[]) {
     this.#publications = publications;
@@ -65,9 +84,13 @@ export class TruthAtTime implements TruthView {
     for (const row of rows.toSorted(byId)) this.#truth.inserted(row);
   }
 
-  /** Sets the moment that is looked at. */
-  set at(tick: Tick) {
+  /**
+   * Sets the moment that is looked at, and whether by the process that took the messages: another one may hear of
+   * them a little after their publisher was told.
+   */
+  lookFrom(tick: Tick, isPublisher: boolean): void {
     this.#at = tick;
+    this.#isPublisher = isPublisher;
   }
 
   get heads(): PerKind<bigint> {
@@ -75,11 +98,11 @@ export class TruthAtTime implements TruthView {
   }
 
   get acked(): PerKind<bigint> {
-    return this.#highest(({ acked }) => acked);
+    return this.#isPublisher ? this.promised : [0n, 0n];
   }
 
   get promised(): PerKind<bigint> {
-    return this.acked;
+    return this.#highest(({ acked }) => acked);
   }
 
   topicAt(kind: Kind, id: bigint): string | undefined {

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import type { Clock } from "../base/clock";
 import { GROUP, kindOf, type Topic, topicBytes, topicOf, WELCOME } from "../core/topic";
 import type { MessageOf, Schema, UnaryMethod } from "../wire/codec";
@@ -13,6 +13,7 @@ import { expectThat } from "./case";
 import { Connection } from "./connection";
 import { type HeardMessage, heardGroupMessage, heardWelcome } from "./heard";
 import { Ledger } from "./ledger";
+import { LongHistory, type LongTopic } from "./long-history";
 import { mlsMessage } from "./payload";
 import { ProbeStream } from "./probe-stream";
 import { call, callOk, callRaw, type Reply, type UnaryParts } from "./unary";
@@ -26,6 +27,8 @@ export interface NodeOptions {
   /** How long a case waits for what has to come soon, in milliseconds. */
   readonly patienceMs: number;
   readonly clock: Clock;
+  /** What cases of one run share; made anew unless given. */
+  readonly longHistory?: LongHistory;
 }
 
 export interface OpenOptions {
@@ -38,6 +41,10 @@ export interface OpenOptions {
 /** WelcomeWrapperAlgorithm CURVE25519. */
 const CURVE25519 = 1;
 const MAX_PAGE_ROWS = 100;
+/** The long topic: requests that the default limits of gRPC servers let pass, of pieces larger than HTTP/2's default window. */
+const LONG_REQUESTS = 2;
+const LONG_PIECES = 8;
+const PIECE_BYTES = 128 * 1024;
 
 /**
  * The server as one case sees it: a connection of the case's own, topics that nobody else has, and an account of all
@@ -54,9 +61,11 @@ export class NodeUnderTest implements Disposable {
   readonly streams: ProbeStream[] = [];
   readonly #connection: Connection;
   readonly #others: Connection[] = [];
+  readonly #longHistory: LongHistory;
   #nextId = 1n;
 
-  constructor({ address, keepaliveMs, patienceMs, clock }: NodeOptions) {
+  constructor({ address, keepaliveMs, patienceMs, clock, longHistory = new LongHistory() }: NodeOptions) {
+    this.#longHistory = longHistory;
     this.address = address;
     this.keepaliveMs = keepaliveMs;
     this.patienceMs = patienceMs;
@@ -91,7 +100,8 @@ export class NodeUnderTest implements Disposable {
   /** Opens a stream. It need not have been answered yet (R-5). */
   open({ answering = true, connection = this.#connection }: OpenOptions = {}): ProbeStream {
     const { ledger, waiters, patienceMs } = this;
-    const stream = new ProbeStream({ connection, ledger, waiters, patienceMs, answering });
+    const ownConnection = connection === this.#connection;
+    const stream = new ProbeStream({ connection, ownConnection, ledger, waiters, patienceMs, answering });
     this.streams.push(stream);
     return stream;
   }
@@ -116,22 +126,28 @@ export class NodeUnderTest implements Disposable {
 
   /** Publishes one message to each of these topics of one kind, in this order, with one request. */
   async publishAll(topics: readonly Topic[], bytes = 16): Promise<readonly bigint[]> {
+    const known = new Map(topics.map((topic) => [topic, this.ledger.newestOf(topic)]));
     const publication = this.ledger.begin();
-    const [first] = topics;
-    if (first === undefined) return [];
-    if (kindOf(first) === GROUP)
-      await this.ok(MlsApi.method.sendGroupMessages, { messages: groupInputs(topics, bytes) });
-    else await this.ok(MlsApi.method.sendWelcomeMessages, { messages: welcomeInputs(topics, bytes) });
+    const sent = await this.#send(topics, bytes);
     this.ledger.acked(publication);
-    const rows: HeardMessage[] = [];
-    for (const topic of new Set(topics)) rows.push(...(await this.#newRows(topic)));
-    expectThat(
-      rows.length === topics.length,
-      `a query to find the ${topics.length} messages that were just acked (a client reads its own writes)`,
-      `${rows.length} messages`,
-    );
+    const stored = await Promise.all([...known].map(([topic, cursor]) => this.stored(topic, cursor)));
+    const rows = stored.flat().filter(({ data }) => sent.has(digestOf(data)));
+    const ownWrites = `a query to find the ${sent.size} messages that were just acked (a client reads its own writes)`;
+    expectThat(rows.length === sent.size, ownWrites, `${rows.length} messages`);
     this.ledger.learn(publication, rows);
-    return rows.map(({ id }) => id).toSorted((a, b) => (a < b ? -1 : 1));
+    return ascending(rows.map(({ id }) => id));
+  }
+
+  /** A topic that all cases of the run read, and none publishes to, with 2 MiB of history. */
+  async longTopic(): Promise<LongTopic> {
+    const long = await this.#longHistory.get(() => this.#makeLongTopic());
+    this.ledger.adopt(long.messages);
+    return long;
+  }
+
+  /** Ids of a topic that this case published, ascending. */
+  idsOf(topic: Topic): readonly bigint[] {
+    return this.ledger.idsOf(topic);
   }
 
   /** Everything of a topic above `cursor`, ascending, as queries tell it. */
@@ -178,8 +194,25 @@ export class NodeUnderTest implements Disposable {
     return { connection: this.#connection, waiters: this.waiters, patienceMs: this.patienceMs * 2 };
   }
 
-  #newRows(topic: Topic): Promise<readonly HeardMessage[]> {
-    return this.stored(topic, this.ledger.newestOf(topic));
+  async #makeLongTopic(): Promise<LongTopic> {
+    const topic = this.group();
+    for (let request = 0; request < LONG_REQUESTS; request++) await this.#send(repeat(topic, LONG_PIECES), PIECE_BYTES);
+    return { topic, messages: await this.stored(topic) };
+  }
+
+  /** Publishes and returns what was sent, as digests. */
+  async #send(topics: readonly Topic[], bytes: number): Promise<ReadonlySet<string>> {
+    const isGroup = topics.every((topic) => kindOf(topic) === GROUP);
+    const datas = topics.map((topic) =>
+      isGroup ? mlsMessage({ groupId: identifierOf(topic), bytes }) : randomBytes(Math.max(16, bytes)),
+    );
+    if (isGroup) {
+      await this.ok(MlsApi.method.sendGroupMessages, { messages: datas.map(groupInput) });
+    } else {
+      const messages = topics.map((topic, at) => welcomeInput(topic, datas[at] ?? new Uint8Array()));
+      await this.ok(MlsApi.method.sendWelcomeMessages, { messages });
+    }
+    return new Set(datas.map(digestOf));
   }
 
   async #page(topic: Topic, idCursor: bigint): Promise<readonly HeardMessage[]> {
@@ -199,22 +232,24 @@ export function identifierOf(topic: Topic): Uint8Array {
   return topicBytes(topic).subarray(1);
 }
 
-function groupInputs(topics: readonly Topic[], bytes: number): InitOf<typeof GroupMessageInputSchema>[] {
-  return topics.map((topic) => ({
-    version: { case: "v1", value: { data: mlsMessage({ groupId: identifierOf(topic), bytes }) } },
-  }));
+function repeat(topic: Topic, count: number): readonly Topic[] {
+  return Array.from({ length: count }, () => topic);
 }
 
-function welcomeInputs(topics: readonly Topic[], bytes: number): InitOf<typeof WelcomeMessageInputSchema>[] {
-  return topics.map((topic) => ({
-    version: {
-      case: "v1",
-      value: {
-        installationKey: identifierOf(topic),
-        data: randomBytes(Math.max(16, bytes)),
-        hpkePublicKey: randomBytes(32),
-        wrapperAlgorithm: CURVE25519,
-      },
-    },
-  }));
+function groupInput(data: Uint8Array): InitOf<typeof GroupMessageInputSchema> {
+  return { version: { case: "v1", value: { data } } };
+}
+
+function welcomeInput(topic: Topic, data: Uint8Array): InitOf<typeof WelcomeMessageInputSchema> {
+  const installationKey = identifierOf(topic);
+  const hpkePublicKey = randomBytes(32);
+  return { version: { case: "v1", value: { installationKey, data, hpkePublicKey, wrapperAlgorithm: CURVE25519 } } };
+}
+
+function digestOf(data: Uint8Array): string {
+  return createHash("sha256").update(data).digest("base64");
+}
+
+function ascending(ids: readonly bigint[]): readonly bigint[] {
+  return ids.toSorted((a, b) => (a < b ? -1 : 1));
 }

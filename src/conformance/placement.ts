@@ -4,8 +4,13 @@ import { type InvariantChecker, Violation } from "./invariants";
 import type { TruthAtTime } from "./ledger";
 import type { LogEntry, SentRequest, StreamLog } from "./stream-log";
 
-/** Tries at most, so that a broken stream with many requests under way is judged in bounded time. */
-const MAX_TRIES = 20_000;
+/** Topics that may be copied in all, so that a broken stream with many requests under way is judged in bounded time. */
+const MAX_COPIED = 2_000_000;
+/** The same, where the answer is only whether something is still to come. */
+const MAX_COPIED_WAITING = 200_000;
+
+/** At what moment a log is looked at. */
+export type Moment = "under way" | "settling" | "at rest";
 
 /** What is still to be looked at, from some point of the log. */
 interface Place {
@@ -29,7 +34,7 @@ export class Placement {
   readonly #log: StreamLog;
   readonly #truth: TruthAtTime;
   readonly #places: Place[];
-  #tries = 0;
+  #copied = 0;
   #deepest: { readonly at: number; readonly violation: Violation } | undefined;
 
   constructor(log: StreamLog, truth: TruthAtTime, checker: InvariantChecker) {
@@ -39,15 +44,14 @@ export class Placement {
   }
 
   /**
-   * Returns the broken rule, or `undefined` if the log is right. `atRest`: nothing more is under way, so everything
-   * owed must have come.
+   * Returns the broken rule, or `undefined` if the log is right. `moment`: "at rest", if nothing more is under way, so
+   * that everything owed must have come; "settling", if it may be so, and it is enough to be roughly right about it.
    */
-  violation(atRest: boolean): Violation | undefined {
+  violation(moment: Moment): Violation | undefined {
+    const budget = moment === "settling" ? MAX_COPIED_WAITING : MAX_COPIED;
     for (let place = this.#places.pop(); place !== undefined; place = this.#places.pop()) {
-      this.#tries += 1;
-      const broken = this.#tries > MAX_TRIES ? undefined : this.#follow(place, atRest);
-      if (broken === "right") return undefined;
-      if (this.#tries > MAX_TRIES) break;
+      if (this.#follow(place, moment !== "under way") === "right") return undefined;
+      if (this.#copied > budget) break;
     }
     return this.#deepest?.violation ?? new Violation("?", "the log is too long to be judged");
   }
@@ -62,25 +66,30 @@ export class Placement {
       return undefined;
     }
     const [next, ...later] = pending;
-    const branch = next === undefined ? checker : checker.fork();
+    const branch = next === undefined ? checker : this.#fork(checker);
     const fits = this.#attempt(at, () => this.#take(branch, entry, next));
     if (next !== undefined) this.#places.push({ checker, at, pending: later, effective: next });
     if (fits) this.#places.push({ checker: branch, at: at + 1, pending });
     return undefined;
   }
 
+  #fork(checker: InvariantChecker): InvariantChecker {
+    this.#copied += 1 + checker.model.standings.size;
+    return checker.fork();
+  }
+
   #finish({ checker, at, pending }: Place, atRest: boolean): "right" | undefined {
     if (!atRest) return "right";
     const all = () => {
       for (const request of pending) if (checker.over === undefined) this.#apply(checker, request);
-      this.#truth.at = Number.POSITIVE_INFINITY;
+      this.#truth.lookFrom(Number.POSITIVE_INFINITY, true);
       checker.quiescent();
     };
     return this.#attempt(at, all) ? "right" : undefined;
   }
 
   #apply(checker: InvariantChecker, { request, tick }: SentRequest): void {
-    this.#truth.at = tick;
+    this.#truth.lookFrom(tick, this.#log.ownConnection);
     switch (request.kind) {
       case "mutate":
         checker.accepted(request.mutate);
@@ -101,22 +110,28 @@ export class Placement {
     }
   }
 
+  /** `next`: the first request that did not take effect. */
   #take(checker: InvariantChecker, entry: Exclude<LogEntry, SentRequest>, next?: SentRequest): void {
-    this.#truth.at = entry.tick;
+    this.#truth.lookFrom(entry.tick, this.#log.ownConnection);
     if (entry.kind === "heard") checker.frame(entry.frame);
     else this.#end(checker, entry.status, next?.request);
   }
 
-  /** The stream ended; `next` is the first request that did not take effect. */
   #end(checker: InvariantChecker, status: Status, next: SentRequest["request"] | undefined): void {
+    if (next?.kind === "malformed" && status.code !== CODE.ok) {
+      checker.ended("badRequest");
+      return;
+    }
     const reason = reasonOf(status);
     if (reason === undefined) throw new Violation("status", `the stream ended with ${showStatus(status)}`);
-    if (reason === "overLimit" && this.#log.mayExceedLimits) return;
+    if (reason === "overLimit" && this.#log.mayExceedLimits) {
+      checker.ended(reason);
+      return;
+    }
     if (reason === "noPong" && this.#log.answersAll) {
       throw new Violation("R-43", "the stream was reaped although every Ping was answered");
     }
-    const isRefusal = reason === "overLimit" || (reason === "badRequest" && next?.kind !== "malformed");
-    if (!isRefusal) {
+    if (reason !== "overLimit" && reason !== "badRequest") {
       checker.ended(reason);
       return;
     }

@@ -21,6 +21,8 @@ export interface Change {
 
 export interface ProbeStreamParts {
   readonly connection: Connection;
+  /** Whether it is the one by which the case publishes. */
+  readonly ownConnection: boolean;
   readonly ledger: Ledger;
   readonly waiters: Waiters;
   /** How long to wait for what has to come soon, in milliseconds. */
@@ -42,11 +44,12 @@ export class ProbeStream {
   #end: CallEnd | undefined;
   #unreadable: string | undefined;
   #nextNonce = 1_000_000n;
+  #pauseAt: ((said: HeardFrame) => boolean) | undefined;
 
   constructor(parts: ProbeStreamParts) {
     this.#parts = parts;
     this.#answering = parts.answering;
-    this.log = new StreamLog(parts.ledger);
+    this.log = new StreamLog(parts.ledger, parts.ownConnection);
     this.log.answersAll = parts.answering;
     this.#call = parts.connection.call(SUBSCRIBE_PATH, {
       headers: () => this.#change(() => this.#onHeaders()),
@@ -123,9 +126,9 @@ export class ProbeStream {
     this.#call.cancel();
   }
 
-  /** Reads no more until {@link resume}; the server may send what the window has room for. */
-  pause(): void {
-    this.#call.pause();
+  /** Stops reading at the first frame that fits, until {@link resume}; the server may send what the window has room for. */
+  pauseAt(fits: (said: HeardFrame) => boolean): void {
+    this.#pauseAt = fits;
   }
 
   resume(): void {
@@ -266,6 +269,10 @@ export class ProbeStream {
     const { frame } = heard;
     this.frames.push(frame);
     this.log.heard(frame);
+    if (this.#pauseAt?.(frame) === true) {
+      this.#pauseAt = undefined;
+      this.#call.pause();
+    }
     if (frame.kind === "ping" && this.#answering && this.#end === undefined) this.pong(frame.nonce);
   }
 

@@ -3,8 +3,9 @@ import { BLACK_BOX_LIMITS } from "./black-box";
 import { type CaseGroup, type ConformanceCase, ConformanceFailure } from "./case";
 import { CASES } from "./catalogue";
 import { InvariantChecker, Violation } from "./invariants";
-import { NodeUnderTest } from "./node";
-import { Placement } from "./placement";
+import { LongHistory } from "./long-history";
+import { type NodeOptions, NodeUnderTest } from "./node";
+import { type Moment, Placement } from "./placement";
 import type { ProbeStream } from "./probe-stream";
 
 /** What came of a case. */
@@ -68,6 +69,7 @@ export async function* runConformance(address: string, options: RunOptions = {})
   const { clock = systemClock, patienceMs = DEFAULT_PATIENCE_MS, concurrency = DEFAULT_CONCURRENCY } = options;
   const keepaliveMs = await learnKeepalive(address, clock, patienceMs);
   const waiting = [...chosen(options)];
+  const longHistory = new LongHistory();
   const running = new Map<string, Promise<CaseResult>>();
   const { signal } = options;
   while (running.size > 0 || (waiting.length > 0 && signal?.aborted !== true)) {
@@ -75,7 +77,9 @@ export async function* runConformance(address: string, options: RunOptions = {})
       if (signal?.aborted === true) break;
       waiting.shift();
       const skip = next.slow === true && keepaliveMs > PATIENT_KEEPALIVE_MS && options.slow !== true;
-      const result = skip ? skipped(next, keepaliveMs) : runCase(next, { address, keepaliveMs, patienceMs, clock });
+      const result = skip
+        ? skipped(next, keepaliveMs)
+        : runCase(next, { address, keepaliveMs, patienceMs, clock, longHistory });
       running.set(next.id, Promise.resolve(result));
     }
     const done = await Promise.race(running.values());
@@ -92,16 +96,8 @@ export function chosen({ groups, ids, cases = CASES }: RunOptions): readonly Con
   return [...wanted.filter(({ slow }) => slow === true), ...wanted.filter(({ slow }) => slow !== true)];
 }
 
-/** What a case is run with. */
-interface CaseSetting {
-  readonly address: string;
-  readonly keepaliveMs: number;
-  readonly patienceMs: number;
-  readonly clock: Clock;
-}
-
 /** Runs one case, then waits until its streams are at rest and holds each against the rules. */
-export async function runCase(one: ConformanceCase, setting: CaseSetting): Promise<CaseResult> {
+export async function runCase(one: ConformanceCase, setting: NodeOptions): Promise<CaseResult> {
   const { clock, patienceMs, keepaliveMs } = setting;
   const begun = clock.now();
   using node = new NodeUnderTest(setting);
@@ -125,31 +121,36 @@ export async function runCase(one: ConformanceCase, setting: CaseSetting): Promi
 export async function settle(node: NodeUnderTest): Promise<void> {
   const { clock } = node;
   const until = clock.now() + node.patienceMs;
-  for (;;) {
-    const broken = firstViolation(node, "at rest");
-    if (broken === undefined) return;
-    // A rule that is broken whatever still comes need not be waited for.
-    const now = firstViolation(node, "under way") ?? (clock.now() > until ? broken : undefined);
-    if (now !== undefined) throw now;
+  let looked = -1;
+  while (clock.now() < until) {
+    const heard = entriesOf(node);
+    if (heard !== looked && firstViolation(node, "settling") === undefined) return;
+    looked = heard;
     await clock.sleep(20);
   }
+  const broken = firstViolation(node, "at rest");
+  if (broken !== undefined) throw broken;
 }
 
 /** The first rule that a stream of the case breaks, if any. */
-export function firstViolation(node: NodeUnderTest, when: "at rest" | "under way"): Violation | undefined {
+export function firstViolation(node: NodeUnderTest, moment: Moment): Violation | undefined {
   for (const stream of node.streams) {
-    const found = violationOf(node, stream, when === "at rest" && !stream.cancelled);
+    const found = violationOf(node, stream, stream.cancelled ? "under way" : moment);
     if (found !== undefined) return found;
   }
   return undefined;
 }
 
-function violationOf(node: NodeUnderTest, stream: ProbeStream, atRest: boolean): Violation | undefined {
+function violationOf(node: NodeUnderTest, stream: ProbeStream, moment: Moment): Violation | undefined {
   if (stream.unreadable !== undefined) return new Violation("R-4", stream.unreadable);
   const truth = node.ledger.truth();
   const policy = { mergedWaves: false };
   const checker = new InvariantChecker(truth, BLACK_BOX_LIMITS, node.keepaliveMs, policy);
-  return new Placement(stream.log, truth, checker).violation(atRest);
+  return new Placement(stream.log, truth, checker).violation(moment);
+}
+
+function entriesOf(node: NodeUnderTest): number {
+  return node.streams.reduce((sum, { log }) => sum + log.entries.length, 0);
 }
 
 function brokenRule(node: NodeUnderTest): string | undefined {

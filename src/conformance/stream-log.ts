@@ -32,8 +32,12 @@ export class StreamLog {
   /** Whether every Ping of the server has been answered so far. */
   answersAll = true;
 
-  constructor(ledger: Ledger) {
+  /** Whether the case publishes by the same connection. Another one may lead to another process of the server. */
+  readonly ownConnection: boolean;
+
+  constructor(ledger: Ledger, ownConnection: boolean) {
     this.#ledger = ledger;
+    this.ownConnection = ownConnection;
   }
 
   get entries(): readonly LogEntry[] {
