@@ -59,7 +59,7 @@ describe("on a node, in the smallest sizes,", () => {
   test("Mutates are acked, memory is seen, and readers that have stalled harm no other", async () => {
     const [mutates, topics, stalled] = await Promise.all([
       mutate(node, { streams: 5, rate: 100, seconds: 0.1, adds: TOPICS }, 0),
-      addTopics(node, { topics: 1_000, settleMs: SETTLE_MS }),
+      addTopics(node, { topics: 2_000, settleMs: SETTLE_MS }),
       stall(node, { stalled: 10, seconds: 0.1, settleMs: SETTLE_MS }),
     ]);
     expect(mutates.big.ackMs).toBeGreaterThan(0);

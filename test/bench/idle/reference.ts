@@ -11,7 +11,7 @@ const keepaliveMs = Number(process.env["KEEPALIVE_MS"] ?? 30_000);
 const COMPLETE = envelope(field(1, field(6, uint(1, 1))));
 const PING = envelope(field(1, field(3, uint(1, 1))));
 /** The streams are pinged in turn, a share of them every so often. */
-const TICK_MS = 10;
+const TICK_MS = 50;
 
 const open: ServerHttp2Stream[] = [];
 const server = createServer({ settings: { initialWindowSize: 1 << 20, maxConcurrentStreams: 10_000 } });

@@ -4,7 +4,7 @@ import { addTopics, type Growth, holdIdle, type Stalled, stall } from "./measure
 
 const SIZES = {
   tiny: { streams: 100, perConnection: 10, topics: 2_000, stalled: 20, seconds: 0.2, settleMs: 50 },
-  normal: { streams: 4_000, perConnection: 10, topics: 200_000, stalled: 1_000, seconds: 2, settleMs: 1_000 },
+  normal: { streams: 4_000, perConnection: 10, topics: 500_000, stalled: 1_000, seconds: 2, settleMs: 600 },
   full: { streams: 10_000, perConnection: 10, topics: 1_000_000, stalled: 1_000, seconds: 15, settleMs: 2_000 },
 } as const satisfies Record<Effort, object>;
 type Size = (typeof SIZES)[Effort];
