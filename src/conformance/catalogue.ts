@@ -2,13 +2,16 @@ import type { ConformanceCase } from "./case";
 import { ACKS } from "./cases/acks";
 import { HALF_CLOSE } from "./cases/half-close";
 import { HISTORY_ONLY } from "./cases/history-only";
+import { HOSTILE } from "./cases/hostile";
 import { IDS } from "./cases/ids";
+import { LEGACY } from "./cases/legacy";
 import { LIMITS } from "./cases/limits";
 import { LIVENESS } from "./cases/liveness";
 import { MUTATIONS } from "./cases/mutations";
 import { OPENING } from "./cases/opening";
 import { SEAM } from "./cases/seam";
 import { TOPICS } from "./cases/topics";
+import { UNARY } from "./cases/unary";
 import { WAVES } from "./cases/waves";
 
 /** Every case there is, group by group. */
@@ -24,4 +27,7 @@ export const CASES: readonly ConformanceCase[] = [
   ...LIVENESS,
   ...HALF_CLOSE,
   ...LIMITS,
+  ...UNARY,
+  ...LEGACY,
+  ...HOSTILE,
 ];

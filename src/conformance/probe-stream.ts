@@ -110,6 +110,21 @@ export class ProbeStream {
     this.#call.write(envelope(bytes));
   }
 
+  /** A Ping as these bytes of a message say it. */
+  pingIn(nonce: bigint, bytes: Uint8Array): void {
+    this.log.sent({ kind: "ping", nonce });
+    this.#call.write(envelope(bytes));
+  }
+
+  /** The same, byte by byte; `pause` is waited for between them. */
+  async pingInPieces(nonce: bigint, bytes: Uint8Array, pause: () => Promise<void>): Promise<void> {
+    this.log.sent({ kind: "ping", nonce });
+    for (const byte of envelope(bytes)) {
+      this.#call.write(Uint8Array.of(byte));
+      await pause();
+    }
+  }
+
   /** Bytes as they are, without an envelope: they end the stream. */
   bytes(bytes: Uint8Array): void {
     this.log.sent({ kind: "malformed" });
