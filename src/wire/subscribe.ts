@@ -20,6 +20,7 @@ import {
   type SubscribeResponse,
   SubscribeResponseSchema,
 } from "./gen/mls/api/v1/mls_pb";
+import { readPlainMutate } from "./mutate";
 import { sizeOfVarint, sizeOfVarint64, writeVarint, writeVarint64 } from "./varint";
 
 /** What a request means to its session. */
@@ -44,6 +45,8 @@ const FIRST_VARINT_TAG = 0x08;
 
 /** Reads one request. Bytes that are none, and a request of no known version, are `malformed` (R-4). */
 export function decodeSubscribeRequest(bytes: Uint8Array): DecodedRequest {
+  const mutate = readPlainMutate(bytes);
+  if (mutate !== undefined) return { kind: "event", event: { kind: "mutate", mutate } };
   let request: SubscribeRequest;
   try {
     request = fromBinary(SubscribeRequestSchema, bytes);
