@@ -16,6 +16,11 @@ export interface SqlPoolOptions {
   readonly applicationName: string;
   /** Most connections at once. They are opened when needed, and kept. */
   readonly connections: number;
+  /**
+   * How many calls of `run` share a connection. Default 1. With more, a statement is sent before those ahead of it
+   * are answered: a fraction of the cost for all of them, and the wait for the slowest of them.
+   */
+  readonly depth?: number;
   /** Most calls of `run` that may wait for a connection. */
   readonly maxWaiting: number;
   /** How long one attempt to connect may take, in milliseconds. */
@@ -33,6 +38,8 @@ export interface SqlPoolOptions {
 interface Lane<Statements> {
   readonly sql: SQL;
   readonly statements: Statements;
+  /** Calls of `run` that are on it. */
+  running: number;
 }
 
 interface Waiter<Statements> {
@@ -41,16 +48,15 @@ interface Waiter<Statements> {
 }
 
 /**
- * Hands out connections one at a time, in the order asked for.
+ * Hands out connections in the order asked for: each to one at a time, or to as many as share one.
  *
  * The driver's own pool is used with one connection each, because it would send a statement behind another one
- * on the same connection: a slow scan would hold up whatever came after it.
+ * on the same connection, however slow that is, though others are idle.
  */
 export class SqlPool<Statements> implements AsyncDisposable {
   readonly #options: SqlPoolOptions;
   readonly #prepare: (session: Session) => Statements;
   readonly #lanes = new Set<Lane<Statements>>();
-  readonly #idle: Lane<Statements>[] = [];
   readonly #waiting: Waiter<Statements>[] = [];
   #closed = false;
 
@@ -87,9 +93,8 @@ export class SqlPool<Statements> implements AsyncDisposable {
 
   #acquire(): Promise<Lane<Statements>> {
     if (this.#closed) return Promise.reject(closedError());
-    const idle = this.#idle.pop();
-    if (idle !== undefined) return Promise.resolve(idle);
-    if (this.#lanes.size < this.#options.connections) return Promise.resolve(this.#open());
+    const lane = this.#take();
+    if (lane !== undefined) return Promise.resolve(lane);
     const { maxWaiting } = this.#options;
     if (this.#waiting.length >= maxWaiting) {
       return Promise.reject(
@@ -99,20 +104,29 @@ export class SqlPool<Statements> implements AsyncDisposable {
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
   }
 
+  /** A place on the connection that has most room, if there is any; a new one rather than one that is shared. */
+  #take(): Lane<Statements> | undefined {
+    const { connections, depth = 1 } = this.#options;
+    let best: Lane<Statements> | undefined;
+    for (const lane of this.#lanes) if (lane.running < (best?.running ?? depth)) best = lane;
+    if (best?.running !== 0 && this.#lanes.size < connections) best = this.#open();
+    if (best !== undefined) best.running += 1;
+    return best;
+  }
+
   #open(): Lane<Statements> {
     const { target, applicationName, connectMs, settings } = this.#options;
     const sql = new SQL(bunSqlOptions(target, { connections: 1, applicationName, connectMs, settings }));
-    const lane = { sql, statements: this.#prepare(sessionOf(sql)) };
+    const lane = { sql, statements: this.#prepare(sessionOf(sql)), running: 0 };
     this.#lanes.add(lane);
     return lane;
   }
 
   #release(lane: Lane<Statements>): void {
-    if (this.#closed) return;
-    const next = this.#lanes.has(lane) ? lane : undefined;
-    const waiter = this.#waiting.shift();
-    if (waiter !== undefined) waiter.resolve(next ?? this.#open());
-    else if (next !== undefined) this.#idle.push(next);
+    lane.running -= 1;
+    if (this.#closed || this.#waiting.length === 0) return;
+    const next = this.#take();
+    if (next !== undefined) this.#waiting.shift()?.resolve(next);
   }
 
   #discard(lane: Lane<Statements>): void {
@@ -128,7 +142,16 @@ export class SqlPool<Statements> implements AsyncDisposable {
         this.#discard(lane);
         reject(new AnswerOverdue(answerMs));
       });
-      work.then(resolve, reject).finally(() => timer[Symbol.dispose]());
+      work.then(
+        (answer) => {
+          timer[Symbol.dispose]();
+          resolve(answer);
+        },
+        (error) => {
+          timer[Symbol.dispose]();
+          reject(error);
+        },
+      );
     });
   }
 }

@@ -1,4 +1,4 @@
-/** The store of a node: one database, asked and told through two pools. */
+/** The store of a node: one database, asked and told through three pools. */
 
 import type { Clock } from "../base/clock";
 import type { Logger } from "../base/log";
@@ -16,7 +16,10 @@ export interface StoreOptions {
   readonly target: DatabaseTarget;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Most connections for reading; appending has two of its own, so that a storm of scans cannot starve it. Default 4. */
+  /**
+   * Most connections for reading. Appending and short questions have two each of their own, so that a storm of
+   * scans cannot starve them. Default 4.
+   */
   readonly readConnections?: number;
   readonly retry?: RetryPolicy;
   readonly batcher?: BatcherLimits;
@@ -59,6 +62,9 @@ export interface Store extends AsyncDisposable {
 /** One for each kind, since each has one batch in flight. */
 const APPEND_CONNECTIONS = 2;
 const DEFAULT_READ_CONNECTIONS = 4;
+/** Connections for short questions, and how many of these share one. */
+const QUICK_CONNECTIONS = 2;
+const QUICK_DEPTH = 32;
 /** Questions that may wait for a connection. */
 const MAX_WAITING_READS = 16_384;
 
@@ -101,6 +107,7 @@ class SqlStore implements Store {
   readonly #options: StoreOptions;
   readonly #retry: RetryHost;
   readonly #reads: SqlPool<ReadStatements>;
+  readonly #quickReads: SqlPool<ReadStatements>;
   readonly #appends: SqlPool<AppendStatements>;
   readonly #appenders: SqlAppender[] = [];
   readonly #closing = new AbortController();
@@ -121,6 +128,16 @@ class SqlStore implements Store {
       },
       prepareReads,
     );
+    this.#quickReads = new SqlPool(
+      {
+        ...common,
+        applicationName: "tideline query",
+        connections: QUICK_CONNECTIONS,
+        depth: QUICK_DEPTH,
+        maxWaiting: MAX_WAITING_READS,
+      },
+      prepareReads,
+    );
     this.#appends = new SqlPool(
       { ...common, applicationName: "tideline append", connections: APPEND_CONNECTIONS, maxWaiting: 64 },
       prepareAppend,
@@ -133,7 +150,7 @@ class SqlStore implements Store {
       onSuccess: () => this.#noteSuccess(),
       signal: this.#closing.signal,
     };
-    this.reader = new SqlReader({ pool: this.#reads, retry: this.#retry });
+    this.reader = new SqlReader({ pool: this.#reads, quick: this.#quickReads, retry: this.#retry });
   }
 
   appender({ onCommitted }: AppenderOptions): Appender {
@@ -146,7 +163,8 @@ class SqlStore implements Store {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
     await Promise.all(this.#appenders.map((appender) => appender.close()));
-    await Promise.all([this.#appends[Symbol.asyncDispose](), this.#reads[Symbol.asyncDispose]()]);
+    const pools = [this.#appends, this.#reads, this.#quickReads];
+    await Promise.all(pools.map((pool) => pool[Symbol.asyncDispose]()));
   }
 
   /** One line when trouble begins and one when it is over, however many statements it meets. */
