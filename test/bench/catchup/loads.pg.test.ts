@@ -21,7 +21,7 @@ let node: Target;
 beforeAll(async () => {
   database = parts.use(await startDatabase());
   await fillShape(database, SHAPE);
-  node = parts.use(await startNode({ databaseUrl: database.url.replace("@/", "@localhost/") }));
+  node = parts.use(await startNode({ databaseUrl: database.url }));
 });
 
 afterAll(() => parts.disposeAsync());

@@ -41,7 +41,7 @@ export const catchup: Question = {
 };
 
 async function measureRound(database: BenchDatabase, shape: StoreShape): Promise<Round> {
-  await using node = await startNode({ databaseUrl: database.url.replace("@/", "@localhost/") });
+  await using node = await startNode({ databaseUrl: database.url });
   const atStart = await rowsRead(database.target);
   const cold = await catchUp(node, database, shape, "current");
   const afterCold = await rowsRead(database.target);

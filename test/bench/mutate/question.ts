@@ -23,7 +23,7 @@ async function measure({ address }: RunOptions, size: MutateSize): Promise<Mutat
   if (address !== undefined) return await measureMutates(runningTarget(address), size, 0);
   await using database = await startDatabase();
   await fillShape(database, { big: 0, topics: size.adds, spread: size.adds, bytes: 256 });
-  await using node = await startNode({ databaseUrl: database.url.replace("@/", "@localhost/") });
+  await using node = await startNode({ databaseUrl: database.url });
   return await measureMutates(node, size, size.adds);
 }
 

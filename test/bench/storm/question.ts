@@ -28,7 +28,7 @@ async function measure({ address }: RunOptions, size: StormSize): Promise<StormL
   const filled = size.streams * TOPICS_PER_STREAM;
   await using database = await startDatabase();
   await fillShape(database, { big: 0, topics: filled, spread: filled, bytes: 256 });
-  await using node = await startNode({ databaseUrl: database.url.replace("@/", "@localhost/") });
+  await using node = await startNode({ databaseUrl: database.url });
   return await raiseStorm({ ...node, databaseDir: database.directory }, size, filled);
 }
 
