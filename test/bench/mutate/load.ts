@@ -120,7 +120,7 @@ async function addMany(): Promise<BigMutate> {
   const probe = await startLiveProbe(values.address, warmUpMs);
   const client = openClient(0);
   const topics = Array.from({ length: adds }, (_, nth) => nth + 1);
-  probe.begin();
+  await probe.begin();
   client.add(topics);
   const endMeter = startMeter(readPids(values.pid));
   await progress.until(() => client.isAcked, "the ack of the big Mutate");

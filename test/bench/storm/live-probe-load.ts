@@ -1,7 +1,7 @@
 /**
  * Publishes at a low steady rate to the topics of some streams of its own and measures how long each message takes
- * to come out of its stream. Says "warm" once it is, begins to count at every word on its stdin, and says the result
- * once that has ended.
+ * to come out of its stream. Says "warm" once it is. At every word on its stdin it says the result so far and begins
+ * anew; once that has ended it says the last one.
  *
  * Each message has a topic of its own: so publishing it reads no row, and rows that are read are somebody else's.
  */
@@ -67,15 +67,14 @@ await progress.until(() => delivered >= published - refused, "the probe's last d
 if (refused > 0 || delivered !== published) {
   throw new Error(`the probe published ${published}, of which ${refused} were refused, and got ${delivered}`);
 }
-console.log(
-  JSON.stringify({
-    p50: quantile(latenciesMs, 0.5),
-    p99: quantile(latenciesMs, 0.99),
-    max: quantile(latenciesMs, 1),
-    samples: latenciesMs.length,
-  }),
-);
+sayResult();
 process.exit(0);
+
+function sayResult(): void {
+  const [p50, p99, max] = [0.5, 0.99, 1].map((share) => quantile(latenciesMs, share));
+  console.log(JSON.stringify({ p50, p99, max, samples: latenciesMs.length }));
+  latenciesMs = [];
+}
 
 function publish(index: number): void {
   const topic = topics[index % STREAMS]?.[Math.floor(index / STREAMS)];
@@ -105,8 +104,6 @@ function endOfStdin(): () => boolean {
   process.stdin.on("end", () => {
     ended = true;
   });
-  process.stdin.on("data", () => {
-    latenciesMs = [];
-  });
+  process.stdin.on("data", sayResult);
   return () => ended;
 }

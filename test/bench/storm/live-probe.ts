@@ -13,8 +13,8 @@ export interface LiveProbeResult {
 }
 
 export interface LiveProbe {
-  /** Forgets how it went so far. */
-  begin(): void;
+  /** Tells how it went so far, and begins anew. */
+  begin(): Promise<LiveProbeResult>;
   /** Ends it and tells how it went since it began; fails unless every message came once. */
   end(): Promise<LiveProbeResult>;
 }
@@ -28,16 +28,22 @@ export async function startLiveProbe(address: string, warmUpMs: number): Promise
   });
   const lines = readLines(child.stdout);
   if ((await lines.next()).value !== "warm") throw new Error("the live probe ended before it was warm");
+  const next = async (): Promise<LiveProbeResult> => {
+    const { value } = await lines.next();
+    if (value === undefined) throw new Error("the live probe failed");
+    return JSON.parse(value);
+  };
   return {
-    begin: () => {
+    begin: async () => {
       child.stdin.write("begin\n");
       child.stdin.flush();
+      return await next();
     },
     end: async () => {
       child.stdin.end();
-      const { value } = await lines.next();
-      if (value === undefined || (await child.exited) !== 0) throw new Error("the live probe failed");
-      return JSON.parse(value);
+      const result = await next();
+      if ((await child.exited) !== 0) throw new Error("the live probe failed");
+      return result;
     },
   };
 }

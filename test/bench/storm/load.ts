@@ -91,9 +91,10 @@ function groupOf(topic: number): Uint8Array {
 async function storm(): Promise<Storm> {
   const probe = await startLiveProbe(values.address, warmUpMs);
   const rowsBefore = await rowsIfAny();
+  await probe.begin();
   const probeCpuPerMs = await measureProbe();
+  const calm = await probe.begin();
   const endMeter = startMeter(readPids(values.pid));
-  probe.begin();
   waitedMs = [];
   const started = performance.now();
   for (let index = 0; index < connectionCount; ) {
@@ -112,6 +113,7 @@ async function storm(): Promise<Storm> {
     p50: quantile(waitedMs, 0.5),
     p99: quantile(waitedMs, 0.99),
     live,
+    calm,
     ...(rowsBefore === undefined || rowsAfter === undefined ? {} : { rowsRead: rowsBetween(rowsBefore, rowsAfter) }),
   };
 }

@@ -25,6 +25,8 @@ export interface Storm {
   readonly p99: number;
   /** What others noticed of it. */
   readonly live: LiveProbeResult;
+  /** The same just before it. */
+  readonly calm: LiveProbeResult;
   /** Absent when the database is not ours to look at. */
   readonly rowsRead?: RowsRead;
 }

@@ -77,7 +77,11 @@ function stormFigures(what: string, { streams, seconds }: StormSize, storms: rea
     { ...figure("all complete", "ms", ({ completeMs }) => completeMs), reach: `${seconds} s and little more` },
     figure("a stream from connecting to caught up, p50", "ms", ({ p50 }) => p50),
     figure("a stream from connecting to caught up, p99", "ms", ({ p99 }) => p99),
-    { ...figure("live p99 of 20 other streams", "ms", ({ live }) => live.p99), reach: "50" },
+    {
+      ...figure("live p99 of 20 other streams", "ms", ({ live }) => live.p99),
+      reference: { name: "just before", values: values(({ calm }) => calm.p99) },
+      reach: "50",
+    },
     figure(
       "CPU of the node beyond the live load's",
       "µs/stream",
