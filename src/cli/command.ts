@@ -14,6 +14,8 @@ export interface CommandSpec<S extends Settings> {
   /** Variables that may begin with TIDELINE_, where an unknown one is a mistake. */
   readonly knownEnv?: readonly string[];
   readonly examples: readonly { readonly line: string; readonly does: string }[];
+  /** The exit codes, as its help prints them, where they are not those of every command. */
+  readonly exits?: string;
   /** Returns the exit code. */
   readonly run: (values: ValuesOf<S>, words: readonly string[], io: Io) => Promise<number>;
 }
@@ -61,6 +63,7 @@ function helpOf({
   settings,
   positionals,
   examples,
+  exits = exitCodesHelp(),
 }: Omit<CommandSpec<Settings>, "run">): string {
   const words = positionals.usage === "" ? "" : ` ${positionals.usage}`;
   const paragraphs = [
@@ -69,7 +72,7 @@ function helpOf({
     details,
     `Flags (a flag wins over its variable):\n${settingsHelp(settings)}`,
     `Examples:\n${examples.map(({ line, does }) => `  ${line}\n      ${does}`).join("\n")}`,
-    `Exit codes:\n${exitCodesHelp()}`,
+    `Exit codes:\n${exits}`,
   ];
   return `${paragraphs.filter((paragraph) => paragraph !== "").join("\n\n")}\n`;
 }

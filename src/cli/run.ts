@@ -5,6 +5,7 @@ import { KNOWN_ENV, SERVE_SETTINGS } from "../base/config";
 import type { Io } from "../base/process";
 import { VERSION } from "../base/version";
 import { type Command, defineCommand } from "./command";
+import { conformanceCommand } from "./conformance";
 import { EXIT, exitCodesHelp, tellTrouble } from "./exit";
 import { publishCommand } from "./publish";
 import { tailCommand } from "./tail";
@@ -38,7 +39,7 @@ const versionCommand = defineCommand({
   },
 });
 
-const COMMANDS: readonly Command[] = [serveCommand, publishCommand, tailCommand, versionCommand];
+const COMMANDS: readonly Command[] = [serveCommand, publishCommand, tailCommand, conformanceCommand, versionCommand];
 
 /** Runs the command that `argv` names and returns its exit code. Never throws. */
 export async function run(argv: readonly string[], io: Io): Promise<number> {

@@ -1,0 +1,106 @@
+import { writeFile } from "node:fs/promises";
+import { type Mistake, nearest } from "../base/args";
+import { nodeAddress } from "../base/args-values";
+import { type Clock, systemClock } from "../base/clock";
+import type { Io } from "../base/process";
+import type { ConformanceCase } from "../conformance/case";
+import { CASES } from "../conformance/catalogue";
+import { judgeStrictly, showJson, showJunit, showSummary, showTable, summarise } from "../conformance/report";
+import { type CaseResult, chosen, type RunOptions, runConformance, Unreachable } from "../conformance/run";
+import type { ConformanceOptions } from "./conformance";
+import { EXIT, interruptedCode, tellMistakes, tellTrouble } from "./exit";
+
+/** Runs the kit, or lists its cases; returns the exit code. */
+export async function runCases(
+  options: ConformanceOptions,
+  words: readonly string[],
+  io: Io,
+  clock: Clock = systemClock,
+): Promise<number> {
+  const run = runOptions(options, io);
+  const [word = ""] = words;
+  const address = nodeAddress.parse(word)?.value;
+  const mistakes = [...mistakesOfCases(run), ...(options.list ? [] : mistakesOfAddress(address, word))];
+  if (mistakes.length > 0) return tellMistakes(io, "conformance", mistakes);
+  if (address === undefined || options.list) {
+    for (const one of chosen(run)) io.stdout.write(`${options.json ? asJson(one) : asLine(one)}\n`);
+    return EXIT.ok.code;
+  }
+  const begun = clock.now();
+  try {
+    const results = await collect(address, options, run, io);
+    if (options.junit !== undefined) await writeFile(options.junit, showJunit(results));
+    if (!options.json) io.stdout.write(showTable(results));
+    const summary = summarise(results);
+    io.stderr.write(`${showSummary(summary, (clock.now() - begun) / 1_000)}\n`);
+    if (io.signal.aborted) return interruptedCode(io.signal);
+    return summary.failed > 0 ? EXIT.failed.code : EXIT.ok.code;
+  } catch (error) {
+    return tellFailure(io, address, error);
+  }
+}
+
+async function collect(
+  address: string,
+  options: ConformanceOptions,
+  run: RunOptions,
+  io: Io,
+): Promise<readonly CaseResult[]> {
+  const results: CaseResult[] = [];
+  for await (const found of runConformance(address, run)) {
+    const result = options.strict ? judgeStrictly(found) : found;
+    results.push(result);
+    if (options.json) io.stdout.write(`${showJson(result)}\n`);
+    if (io.stderr.isTerminal) io.stderr.write(`\r${results.length} cases`);
+  }
+  if (io.stderr.isTerminal) io.stderr.write("\r");
+  return results;
+}
+
+function runOptions({ group, case: ids, slow, concurrency }: ConformanceOptions, io: Io): RunOptions {
+  return {
+    ...(group !== undefined && { groups: group }),
+    ...(ids !== undefined && { ids: ids.split(",").map((id) => id.trim()) }),
+    slow,
+    concurrency,
+    signal: io.signal,
+  };
+}
+
+function mistakesOfAddress(address: string | undefined, word: string): readonly Mistake[] {
+  if (address !== undefined) return [];
+  const came = word === "" ? "none" : JSON.stringify(word);
+  return [{ where: "URL", wanted: nodeAddress.wanted, came, todo: "Write 127.0.0.1:5556, for example." }];
+}
+
+function mistakesOfCases(run: RunOptions): readonly Mistake[] {
+  const known = CASES.map(({ id }) => id);
+  const unknown = (run.ids ?? []).filter((id) => !known.includes(id));
+  const mistakes = unknown.map((id): Mistake => {
+    const near = nearest(id, known);
+    const todo = near === undefined ? "See --list for the cases there are." : `Did you mean ${near}?`;
+    return { where: "--case", wanted: "the id of a case", came: JSON.stringify(id), todo };
+  });
+  if (mistakes.length > 0 || chosen(run).length > 0) return mistakes;
+  const todo = "Leave one of them out.";
+  return [{ where: "--group and --case", wanted: "a case of the group", came: "one of another", todo }];
+}
+
+function asJson({ id, group, rules, level, promise }: ConformanceCase): string {
+  return JSON.stringify({ case: id, group, rules, level, promise });
+}
+
+function asLine({ id, group, rules, level, promise }: ConformanceCase): string {
+  return `${id}  [${group}; ${rules.join(" ")}; ${level}]  ${promise}`;
+}
+
+function tellFailure(io: Io, address: string, error: unknown): number {
+  const why = error instanceof Error ? error.message : String(error);
+  if (error instanceof Unreachable) {
+    const todo = "start it, or correct the address; it has to be the gRPC port (HTTP/2)";
+    tellTrouble(io, { what: `cannot speak to a node at ${address}`, why, todo });
+    return EXIT.usage.code;
+  }
+  tellTrouble(io, { what: "the report could not be written", why, todo: "check the file given by --junit" });
+  return EXIT.failed.code;
+}
