@@ -19,6 +19,8 @@ export class Turns {
   #due: TurnGroup[] = [];
   #spare: TurnGroup[] = [];
   #scheduled = false;
+  /** Who waits for the input that has already arrived. */
+  #afterInput: (() => void)[] = [];
   readonly #run = () => this.#flush();
 
   /** A task that throws harms none of the others; its error goes to `onError`. */
@@ -37,7 +39,13 @@ export class Turns {
    * before the sockets are looked at, the one after it cannot.
    */
   afterInput(callback: () => void): void {
-    this.#later(() => this.#later(callback));
+    if (this.#afterInput.push(callback) > 1) return;
+    const callbacks = this.#afterInput;
+    // Only what is asked for in one go shares its wait: whoever comes later might wait for one turn only.
+    queueMicrotask(() => {
+      this.#afterInput = [];
+    });
+    this.#later(() => this.#later(() => this.#callAll(callbacks)));
   }
 
   /** For groups: something of this group has become due. */
@@ -46,6 +54,16 @@ export class Turns {
     if (this.#scheduled) return;
     this.#scheduled = true;
     this.#later(this.#run);
+  }
+
+  #callAll(callbacks: readonly (() => void)[]): void {
+    for (const callback of callbacks) {
+      try {
+        callback();
+      } catch (error) {
+        this.#onError(error);
+      }
+    }
   }
 
   #flush(): void {

@@ -87,4 +87,25 @@ describe("turns", () => {
     next();
     expect(called).toBe(true);
   });
+
+  test("R-43: what waits for input in one go waits together, what is asked for later waits two turns as well", async () => {
+    const { turns, next, waiting, errors } = manual();
+    const called: string[] = [];
+    turns.afterInput(() => called.push("a"));
+    turns.afterInput(() => {
+      throw new Error("mine");
+    });
+    turns.afterInput(() => called.push("b"));
+    await Promise.resolve();
+    expect(waiting.length).toBe(1);
+    turns.afterInput(() => called.push("c"));
+    await Promise.resolve();
+    next();
+    turns.afterInput(() => called.push("d"));
+    next();
+    expect(called).toEqual(["a", "b", "c"]);
+    expect(errors.map(String)).toEqual(["Error: mine"]);
+    next();
+    expect(called).toEqual(["a", "b", "c", "d"]);
+  });
 });
