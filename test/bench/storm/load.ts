@@ -91,6 +91,7 @@ function groupOf(topic: number): Uint8Array {
 async function storm(): Promise<Storm> {
   const probe = await startLiveProbe(values.address, warmUpMs);
   const rowsBefore = await rowsIfAny();
+  await Bun.sleep(2 * warmUpMs); // counting rows has cost the node its reading sessions
   await probe.begin();
   const probeCpuPerMs = await measureProbe();
   const calm = await probe.begin();
