@@ -8,10 +8,12 @@ import { LEGACY } from "./cases/legacy";
 import { LIMITS } from "./cases/limits";
 import { LIVENESS } from "./cases/liveness";
 import { MUTATIONS } from "./cases/mutations";
+import { MUTATIONS_MID_WAVE } from "./cases/mutations-mid-wave";
 import { OPENING } from "./cases/opening";
 import { SEAM } from "./cases/seam";
 import { TOPICS } from "./cases/topics";
-import { UNARY } from "./cases/unary";
+import { UNARY_QUERY } from "./cases/unary-query";
+import { UNARY_SEND } from "./cases/unary-send";
 import { WAVES } from "./cases/waves";
 
 /** Every case there is, group by group. */
@@ -23,11 +25,13 @@ export const CASES: readonly ConformanceCase[] = [
   ...WAVES,
   ...SEAM,
   ...MUTATIONS,
+  ...MUTATIONS_MID_WAVE,
   ...HISTORY_ONLY,
   ...LIVENESS,
   ...HALF_CLOSE,
   ...LIMITS,
-  ...UNARY,
+  ...UNARY_SEND,
+  ...UNARY_QUERY,
   ...LEGACY,
   ...HOSTILE,
 ];

@@ -1,24 +1,10 @@
 import type { CloseReason } from "../core/close";
 import { type Frame, LIVE, type Mutate } from "../core/frame";
 import type { StreamLimits } from "../core/limits";
-import { KINDS, type Kind, type PerKind } from "../core/topic";
+import type { PerKind } from "../core/topic";
 import { type Objection, type Standing, SubscriptionModel, type Wave } from "./subscription-model";
-import { higher, type Row, replaced, type TruthView } from "./truth";
-
-/** A broken rule, found from outside. Its message begins with the rule's or the invariant's number. */
-export class Violation extends Error {
-  readonly rule: string;
-  constructor(rule: string, found: string) {
-    super(`${rule}: ${found}`);
-    this.name = "Violation";
-    this.rule = rule;
-  }
-}
-
-/** Ends the check: `rule` was broken, as `found` tells. */
-export function violate(rule: string, found: string): never {
-  throw new Violation(rule, found);
-}
+import { higher, kindOfText, type Row, replaced, type TruthView } from "./truth";
+import { nameOf, show, violate } from "./violation";
 
 /** Where servers may decide differently and both be right. */
 export interface CheckerPolicy {
@@ -213,46 +199,46 @@ export class InvariantChecker {
   /** Whom a message is for: it must exist, and somebody must have asked for its topic. */
   #standingOf(row: Row): Standing {
     if (this.#truth.topicAt(row.kind, row.id) !== row.topic) {
-      violate("I1", `${name(row)} was delivered, but there is no such message`);
+      violate("I1", `${nameOf(row)} was delivered, but there is no such message`);
     }
     const standing = this.model.standings.get(row.topic);
-    return standing ?? violate("R-25", `${name(row)} was delivered, but its topic is not subscribed`);
+    return standing ?? violate("R-25", `${nameOf(row)} was delivered, but its topic is not subscribed`);
   }
 
   /** I4, I6, R-35, R-36. */
   #checkLane(row: Row, standing: Standing, wave: Wave | undefined): void {
     if (wave === undefined && standing.wave !== undefined) {
-      violate("I4", `${name(row)} is live, but wave ${standing.wave.id} of its topic is not complete (R-19)`);
+      violate("I4", `${nameOf(row)} is live, but wave ${standing.wave.id} of its topic is not complete (R-19)`);
     }
-    if (wave !== standing.wave) violate("I6", `${name(row)} in wave ${wave?.id}, which its topic is not part of`);
+    if (wave !== standing.wave) violate("I6", `${nameOf(row)} in wave ${wave?.id}, which its topic is not part of`);
     if (wave !== undefined && standing.announced) {
-      violate("R-35", `${name(row)} in wave ${wave.id} after the TopicsLive that listed its topic`);
+      violate("R-35", `${nameOf(row)} in wave ${wave.id} after the TopicsLive that listed its topic`);
     }
     if (wave?.ceiling !== undefined && row.id > wave.ceiling[row.kind]) {
-      violate("R-36", `${name(row)} is above the ceiling ${wave.ceiling[row.kind]} of history_only wave ${wave.id}`);
+      violate("R-36", `${nameOf(row)} is above the ceiling ${wave.ceiling[row.kind]} of history_only wave ${wave.id}`);
     }
   }
 
   /** I1, I2, I5: since ids of a topic only ascend, what is skipped can never come. */
   #checkPosition(row: Row, standing: Standing): void {
-    if (row.id <= standing.cursor) violate("I5", `${name(row)} is not above the cursor ${standing.cursor} (R-7)`);
-    if (row.id <= standing.floor) violate("I2", `${name(row)} again or late: ${standing.floor} was delivered before`);
+    if (row.id <= standing.cursor) violate("I5", `${nameOf(row)} is not above the cursor ${standing.cursor} (R-7)`);
+    if (row.id <= standing.floor) violate("I2", `${nameOf(row)} again or late: ${standing.floor} was delivered before`);
     const next = this.#truth.after(row.topic, standing.floor);
-    if (next !== row.id) violate("I1", `${name(row)} was delivered, but ${next} of the same topic was skipped`);
+    if (next !== row.id) violate("I1", `${nameOf(row)} was delivered, but ${next} of the same topic was skipped`);
   }
 
   /** I3: R-16 for the live lane, R-17 for a wave's. */
   #checkOrder(row: Row, wave: Wave | undefined): void {
-    if (wave !== undefined && !this.#policy.mergedWaves) {
-      wave.last = higher(wave.last, replaced(wave.last, row.kind, row.id));
-      return;
-    }
     const last = wave === undefined ? this.#live : wave.last;
-    if (row.id <= last[row.kind]) {
+    const merged = wave === undefined || this.#policy.mergedWaves;
+    if (merged && row.id <= last[row.kind]) {
       const lane = wave === undefined ? "the live lane" : `wave ${wave.id}`;
-      violate("I3", `${name(row)} comes after ${last[row.kind]} in ${lane} (${wave === undefined ? "R-16" : "R-17"})`);
+      violate(
+        "I3",
+        `${nameOf(row)} comes after ${last[row.kind]} in ${lane} (${wave === undefined ? "R-16" : "R-17"})`,
+      );
     }
-    const now = replaced(last, row.kind, row.id);
+    const now = higher(last, replaced(last, row.kind, row.id));
     if (wave === undefined) this.#live = now;
     else wave.last = now;
   }
@@ -311,17 +297,4 @@ export class InvariantChecker {
   #begun(wave: Wave): void {
     if (wave.historyOnly && wave.ceiling === undefined) wave.ceiling = this.#truth.heads;
   }
-}
-
-function kindOfText(topic: string): Kind | undefined {
-  return KINDS.find((kind) => kind === topic.charCodeAt(0));
-}
-
-function name(row: Row): string {
-  return `${row.id} of ${show(row.topic)}`;
-}
-
-/** A topic as people read it: its kind, then its identifier. */
-export function show(topic: string): string {
-  return topic === "" ? '""' : `${topic.charCodeAt(0) === 0 ? "group" : "welcome"}:${JSON.stringify(topic.slice(1))}`;
 }

@@ -1,8 +1,9 @@
 import type { CloseReason } from "../core/close";
 import { CODE, type Status, showStatus } from "./grpc";
-import { type InvariantChecker, Violation } from "./invariants";
+import type { InvariantChecker } from "./invariants";
 import type { TruthAtTime } from "./ledger";
 import type { LogEntry, SentRequest, StreamLog } from "./stream-log";
+import { Violation } from "./violation";
 
 /** Topics that may be copied in all, so that a broken stream with many requests under way is judged in bounded time. */
 const MAX_COPIED = 2_000_000;
@@ -139,14 +140,17 @@ export class Placement {
     checker.refused(next.mutate, reason);
   }
 
-  /** Returns whether no rule was broken; otherwise keeps the violation if none was found further on. */
+  /**
+   * Returns whether no rule was broken. Of all violations that which was found furthest on is kept, and of several
+   * there the last: most requests had taken effect by then.
+   */
   #attempt(at: number, step: () => void): boolean {
     try {
       step();
       return true;
     } catch (error) {
       if (!(error instanceof Violation)) throw error;
-      if (this.#deepest === undefined || at > this.#deepest.at) this.#deepest = { at, violation: error };
+      if (this.#deepest === undefined || at >= this.#deepest.at) this.#deepest = { at, violation: error };
       return false;
     }
   }

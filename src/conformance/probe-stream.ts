@@ -1,23 +1,15 @@
-import type { Add } from "../core/frame";
-import { topicBytes } from "../core/topic";
 import { type SubscribeRequest_V1Schema, SubscribeRequestSchema } from "../wire/gen/mls/api/v1/mls_pb";
 import { encodeInit, type InitOf } from "../wire/init";
-import { expectSame, expectThat, fail } from "./case";
+import { expectSame, expectThat } from "./case";
 import type { Call, CallEnd, Connection } from "./connection";
 import { EnvelopeReader, envelope, showStatus } from "./grpc";
 import { type Heard, type HeardFrame, type HeardMessage, hear, showFrame } from "./heard";
 import type { Ledger } from "./ledger";
+import { type Change, mutateInit, mutateOf } from "./mutate";
 import { StreamLog } from "./stream-log";
 import type { Waiters } from "./wait";
 
 export const SUBSCRIBE_PATH = "/xmtp.mls.api.v1.MlsApi/Subscribe";
-
-/** What a Mutate asks for. A topic alone is added from the beginning. */
-export interface Change {
-  readonly add?: readonly (string | readonly [topic: string, cursor: bigint])[];
-  readonly remove?: readonly string[];
-  readonly historyOnly?: boolean;
-}
 
 export interface ProbeStreamParts {
   readonly connection: Connection;
@@ -78,20 +70,9 @@ export class ProbeStream {
   }
 
   mutate(id: bigint, change: Change): void {
-    const adds: readonly Add[] = (change.add ?? []).map((add) =>
-      typeof add === "string" ? { topic: add, cursor: 0n } : { topic: add[0], cursor: add[1] },
-    );
-    const { remove: removes = [], historyOnly = false } = change;
-    this.log.sent({ kind: "mutate", mutate: { id, adds, removes, historyOnly } });
-    this.#write({
-      case: "mutate",
-      value: {
-        mutateId: id,
-        adds: adds.map(({ topic, cursor }) => ({ topic: topicBytes(topic), idCursor: cursor })),
-        removes: removes.map(topicBytes),
-        historyOnly,
-      },
-    });
+    const mutate = mutateOf(id, change);
+    this.log.sent({ kind: "mutate", mutate });
+    this.#write({ case: "mutate", value: mutateInit(mutate) });
   }
 
   ping(nonce: bigint): void {
@@ -302,10 +283,4 @@ export class ProbeStream {
     what();
     this.#parts.waiters.wake();
   }
-}
-
-/** Fails unless the frames heard so far are these, written as {@link showFrame} does. */
-export function expectFrames(stream: ProbeStream, expected: readonly string[]): void {
-  const got = stream.frames.map(showFrame);
-  if (got.join() !== expected.join()) fail(`the frames ${expected.join(", ")}`, got.join(", "));
 }

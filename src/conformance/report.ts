@@ -1,6 +1,6 @@
 /** What a run is told as: a table for people, lines of JSON for programs, JUnit XML for build servers. */
 
-import { CASE_GROUPS } from "./case";
+import { CASE_GROUPS, type ConformanceCase } from "./case";
 import type { CaseResult, Verdict } from "./run";
 
 /** How many cases came out in which way. */
@@ -55,6 +55,20 @@ export function showJunit(results: readonly CaseResult[]): string {
     return ofGroup.length === 0 ? [] : [suiteOf(group, ofGroup)];
   });
   return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="conformance">\n${suites.join("")}</testsuites>\n`;
+}
+
+/** The table of cases in docs/conformance.md. */
+export function casesMarkdown(cases: readonly ConformanceCase[]): string {
+  const sections = CASE_GROUPS.map((group) => {
+    const rows = cases
+      .filter((one) => one.group === group)
+      .map(({ id, rules, level, promise, slow }) => {
+        const kind = slow === true ? `${level}, slow` : level;
+        return `| \`${id}\` | ${rules.join(", ")} | ${kind} | ${promise} |`;
+      });
+    return [`### ${group}`, "", "| case | rules | level | promise |", "|---|---|---|---|", ...rows].join("\n");
+  });
+  return sections.join("\n\n");
 }
 
 function linesOf({ case: one, verdict, ms, words }: CaseResult, width: number): readonly string[] {

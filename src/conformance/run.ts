@@ -2,11 +2,12 @@ import { type Clock, systemClock } from "../base/clock";
 import { BLACK_BOX_LIMITS } from "./black-box";
 import { type CaseGroup, type ConformanceCase, ConformanceFailure } from "./case";
 import { CASES } from "./catalogue";
-import { InvariantChecker, Violation } from "./invariants";
+import { InvariantChecker } from "./invariants";
 import { LongHistory } from "./long-history";
 import { type NodeOptions, NodeUnderTest } from "./node";
 import { type Moment, Placement } from "./placement";
 import type { ProbeStream } from "./probe-stream";
+import { Violation } from "./violation";
 
 /** What came of a case. */
 export type Verdict =
@@ -157,8 +158,8 @@ function brokenRule(node: NodeUnderTest): string | undefined {
   return firstViolation(node, "under way")?.message;
 }
 
-/** @throws Unreachable */
-async function learnKeepalive(address: string, clock: Clock, patienceMs: number): Promise<number> {
+/** The keepalive interval that the server promises, in milliseconds. @throws Unreachable */
+export async function learnKeepalive(address: string, clock: Clock, patienceMs: number): Promise<number> {
   using node = new NodeUnderTest({ address, keepaliveMs: 0, patienceMs, clock });
   const stream = node.open();
   try {

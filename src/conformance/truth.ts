@@ -1,4 +1,4 @@
-import { type Kind, type PerKind, WELCOME } from "../core/topic";
+import { KINDS, type Kind, type PerKind, WELCOME } from "../core/topic";
 
 /** What can be known of a stored message from outside. */
 export interface Row {
@@ -93,4 +93,9 @@ export function higher(a: PerKind<bigint>, b: PerKind<bigint>): PerKind<bigint> 
 function highest(a: bigint, b: bigint): bigint {
   if (a > b) return a;
   return b;
+}
+
+/** The kind that a topic says; `undefined` if there is none such. */
+export function kindOfText(topic: string): Kind | undefined {
+  return KINDS.find((kind) => kind === topic.charCodeAt(0));
 }

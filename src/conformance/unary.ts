@@ -69,8 +69,3 @@ export async function callRaw(
   const end = await waiters.until(() => ended, { what: `an answer of ${path}`, withinMs: patienceMs, instead });
   return { end, messages };
 }
-
-/** What came of a call, in words. */
-export function showReply(reply: CallEnd): string {
-  return showStatus(reply);
-}

@@ -1,4 +1,5 @@
-import { InvariantChecker, violate } from "../../src/conformance/invariants";
+import { InvariantChecker } from "../../src/conformance/invariants";
+import { violate } from "../../src/conformance/violation";
 import type { Close, CloseReason } from "../../src/core/close";
 import type { Frame, Mutate } from "../../src/core/frame";
 import type { Effect, Millis, ReplayId, SessionEvent } from "../../src/core/session/events";

@@ -1,4 +1,4 @@
-import { violate } from "../../src/conformance/invariants";
+import { violate } from "../../src/conformance/violation";
 import type { Prng } from "../support/prng";
 import type { Driver } from "./driver";
 

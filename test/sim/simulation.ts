@@ -1,4 +1,4 @@
-import { violate } from "../../src/conformance/invariants";
+import { violate } from "../../src/conformance/violation";
 import type { Message } from "../../src/core/message";
 import { KINDS, kindOf, type PerKind, type Topic, topicOf } from "../../src/core/topic";
 import { Prng } from "../support/prng";

@@ -2,8 +2,8 @@ import { LIVE } from "../../core/frame";
 import { GROUP, topicOf, WELCOME } from "../../core/topic";
 import { casesOf, expectThat } from "../case";
 import { CODE } from "../grpc";
+import type { Change } from "../mutate";
 import { identifierOf, type NodeUnderTest } from "../node";
-import type { Change } from "../probe-stream";
 
 const MAX_CURSOR = (1n << 63n) - 1n;
 

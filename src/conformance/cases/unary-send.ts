@@ -1,11 +1,9 @@
 import { randomBytes } from "node:crypto";
-import type { Topic } from "../../core/topic";
-import { type GroupMessage, MlsApi, SortDirection } from "../../wire/gen/mls/api/v1/mls_pb";
+import { MlsApi, SortDirection } from "../../wire/gen/mls/api/v1/mls_pb";
 import { casesOf, expectSame, expectThat } from "../case";
 import { CODE, showStatus } from "../grpc";
 import { identifierOf, type NodeUnderTest } from "../node";
 import { CONTENT, type MlsMessageParts, mlsMessage } from "../payload";
-import { showReply } from "../unary";
 
 const { method } = MlsApi;
 
@@ -22,7 +20,7 @@ function input(parts: MlsMessageParts) {
 /** Sends what has to be refused with INVALID_ARGUMENT as a group message. */
 async function refusesGroupMessage(node: NodeUnderTest, data: Uint8Array): Promise<void> {
   const reply = await node.call(method.sendGroupMessages, { messages: [{ version: { case: "v1", value: { data } } }] });
-  expectThat(reply.code === CODE.invalidArgument, "INVALID_ARGUMENT (3)", showReply(reply));
+  expectThat(reply.code === CODE.invalidArgument, "INVALID_ARGUMENT (3)", showStatus(reply));
 }
 
 interface WelcomeParts {
@@ -55,24 +53,7 @@ function sendPointer(node: NodeUnderTest, parts: WelcomeParts & { readonly welco
   return node.call(method.sendWelcomeMessages, { messages: [{ version: { case: "welcomePointer", value } }] });
 }
 
-interface PageAsked {
-  readonly direction?: SortDirection;
-  readonly limit?: number;
-  readonly idCursor?: bigint;
-}
-
-/** A page of a group's messages: their ids, and the cursor to go on from. */
-async function page(node: NodeUnderTest, topic: Topic, asked: PageAsked) {
-  const request = { groupId: identifierOf(topic), pagingInfo: asked };
-  const { messages, pagingInfo } = await node.ok(method.queryGroupMessages, request);
-  return { ids: messages.map(idOf), next: pagingInfo?.idCursor ?? 0n };
-}
-
-function idOf({ version }: GroupMessage): bigint {
-  return version.case === "v1" ? version.value.id : 0n;
-}
-
-export const UNARY = casesOf("unary", [
+export const UNARY_SEND = casesOf("unary", [
   {
     id: "sent-is-found",
     rules: ["v3 SendGroupMessages", "v3 QueryGroupMessages"],
@@ -139,7 +120,7 @@ export const UNARY = casesOf("unary", [
       const good = input({ groupId: identifierOf(a) });
       const bad = { version: { case: "v1", value: { data: Buffer.from("no MLS at all") } } } as const;
       const reply = await node.call(method.sendGroupMessages, { messages: [good, bad] });
-      expectThat(reply.code === CODE.invalidArgument, "INVALID_ARGUMENT (3)", showReply(reply));
+      expectThat(reply.code === CODE.invalidArgument, "INVALID_ARGUMENT (3)", showStatus(reply));
       expectThat((await node.stored(a)).length === 0, "nothing stored", "something");
     },
   },
@@ -208,7 +189,7 @@ export const UNARY = casesOf("unary", [
       const hpkePublicKey = randomBytes(1_216);
       const data = randomBytes(100);
       const reply = await sendWelcome(node, { installationKey, data, hpkePublicKey, wrapperAlgorithm: XWING });
-      expectThat(reply.code === CODE.ok, "OK", showReply(reply));
+      expectThat(reply.code === CODE.ok, "OK", showStatus(reply));
       const { messages } = await node.ok(method.queryWelcomeMessages, { installationKey });
       const found = messages[0]?.version;
       expectThat(found?.case === "v1" && messages.length === 1, "one welcome", `${messages.length}`);
@@ -226,7 +207,7 @@ export const UNARY = casesOf("unary", [
       for (const parts of [{ data: empty }, { installationKey: empty }, { hpkePublicKey: empty }]) {
         const reply = await sendWelcome(node, parts);
         const without = `INVALID_ARGUMENT (3) without ${Object.keys(parts).join()}`;
-        expectThat(reply.code === CODE.invalidArgument, without, showReply(reply));
+        expectThat(reply.code === CODE.invalidArgument, without, showStatus(reply));
       }
     },
   },
@@ -238,7 +219,7 @@ export const UNARY = casesOf("unary", [
     run: async (node) => {
       const parts = { hpkePublicKey: new Uint8Array(), wrapperAlgorithm: SYMMETRIC_KEY };
       const reply = await sendWelcome(node, parts);
-      expectThat(reply.code === CODE.ok, "OK", showReply(reply));
+      expectThat(reply.code === CODE.ok, "OK", showStatus(reply));
     },
   },
   {
@@ -249,7 +230,7 @@ export const UNARY = casesOf("unary", [
       const w = node.welcome();
       const welcomePointer = randomBytes(64);
       const reply = await sendPointer(node, { installationKey: identifierOf(w), welcomePointer });
-      expectThat(reply.code === CODE.ok, "OK", showReply(reply));
+      expectThat(reply.code === CODE.ok, "OK", showStatus(reply));
       const [found] = await node.stored(w);
       expectThat(found !== undefined && Buffer.from(found.data).equals(welcomePointer), "the pointer", "none");
     },
@@ -270,109 +251,7 @@ export const UNARY = casesOf("unary", [
       for (const parts of wrong) {
         const reply = await sendPointer(node, parts);
         const expected = `INVALID_ARGUMENT (3) for a wrong ${Object.keys(parts).join()}`;
-        expectThat(reply.code === CODE.invalidArgument, expected, showReply(reply));
-      }
-    },
-  },
-  {
-    id: "query-descends-by-default",
-    rules: ["v3 QueryGroupMessages"],
-    promise: "Without a direction a query begins at the newest message.",
-    run: async (node) => {
-      const a = node.group();
-      const ids = await node.publish(a, 5);
-      expectSame((await page(node, a, { limit: 3 })).ids, ids.toReversed().slice(0, 3), "ids");
-    },
-  },
-  {
-    id: "query-limit-defaults-to-100",
-    rules: ["v3 QueryGroupMessages"],
-    promise: "A limit of 0, or above 100, means 100.",
-    run: async (node) => {
-      const a = node.group();
-      await node.publish(a, 120);
-      for (const limit of [0, 101, 5_000]) {
-        const { ids } = await page(node, a, { limit });
-        expectThat(ids.length === 100, `100 messages at limit ${limit}`, `${ids.length}`);
-      }
-    },
-  },
-  {
-    id: "query-cursor-is-exclusive",
-    rules: ["v3 QueryGroupMessages"],
-    promise: "A query's cursor is exclusive in the direction asked.",
-    run: async (node) => {
-      const a = node.group();
-      const ids = await node.publish(a, 5);
-      const idCursor = ids[2] ?? 0n;
-      const up = await page(node, a, { direction: SortDirection.ASCENDING, idCursor });
-      expectSame(up.ids, ids.slice(3), "ids above the cursor");
-      const down = await page(node, a, { direction: SortDirection.DESCENDING, idCursor });
-      expectSame(down.ids, ids.slice(0, 2).toReversed(), "ids below the cursor");
-    },
-  },
-  {
-    id: "paging-ends-at-zero",
-    rules: ["v3 QueryGroupMessages"],
-    promise: "paging_info.id_cursor is the last id of a full page, and 0 otherwise.",
-    run: async (node) => {
-      const a = node.group();
-      const ids = await node.publish(a, 5);
-      const direction = SortDirection.ASCENDING;
-      const full = await page(node, a, { direction, limit: 3 });
-      expectThat(full.next === ids[2], `the cursor ${ids[2]}`, `${full.next}`);
-      const rest = await page(node, a, { direction, limit: 3, idCursor: full.next });
-      expectSame(rest.ids, ids.slice(3), "ids of the second page");
-      expectThat(rest.next === 0n, "the cursor 0", `${rest.next}`);
-    },
-  },
-  {
-    id: "query-of-nothing",
-    rules: ["v3 QueryGroupMessages", "v3 QueryWelcomeMessages"],
-    promise: "A query of a group or installation that nobody knows finds nothing.",
-    run: async (node) => {
-      for (const topic of [node.group(), node.welcome()]) {
-        expectThat((await node.stored(topic)).length === 0, "nothing", "something");
-      }
-    },
-  },
-  {
-    id: "query-needs-an-identifier",
-    rules: ["v3 QueryGroupMessages", "v3 QueryWelcomeMessages"],
-    promise: "A query without a group id or installation key is refused with INVALID_ARGUMENT.",
-    run: async (node) => {
-      const replies = [
-        await node.call(method.queryGroupMessages, {}),
-        await node.call(method.queryWelcomeMessages, {}),
-      ];
-      for (const reply of replies)
-        expectThat(reply.code === CODE.invalidArgument, "INVALID_ARGUMENT", showReply(reply));
-    },
-  },
-  {
-    id: "newest-is-positional",
-    rules: ["v3 GetNewestGroupMessage"],
-    promise: "GetNewestGroupMessage answers in the order asked, unset where a group has no message.",
-    run: async (node) => {
-      const [a, b, none] = [node.group(), node.group(), node.group()];
-      await node.publish(a, 3);
-      await node.publish(b, 2);
-      const groupIds = [b, none, a, b].map(identifierOf);
-      const { responses } = await node.ok(method.getNewestGroupMessage, { groupIds });
-      const got = responses.map(({ groupMessage }) => (groupMessage === undefined ? 0n : idOf(groupMessage)));
-      const [ofA = 0n, ofB = 0n] = [node.idsOf(a).at(-1), node.idsOf(b).at(-1)];
-      expectSame(got, [ofB, 0n, ofA, ofB], "the newest ids");
-    },
-  },
-  {
-    id: "unimplemented-is-trailers-only",
-    rules: ["C-7"],
-    promise: "A method that is not served is UNIMPLEMENTED as a Trailers-Only response: only then clients fall back.",
-    run: async (node) => {
-      for (const path of ["/xmtp.mls.api.v1.MlsApi/NoSuchMethod", "/nobody.knows.This/Method"]) {
-        const { end } = await node.raw(path, Buffer.from([0, 0, 0, 0, 0]));
-        expectThat(end.code === CODE.unimplemented, "UNIMPLEMENTED (12)", showStatus(end));
-        expectThat(end.trailersOnly, "the status in the first HEADERS frame", "headers, then trailers");
+        expectThat(reply.code === CODE.invalidArgument, expected, showStatus(reply));
       }
     },
   },
