@@ -7,6 +7,7 @@ import { statusOfBudget, statusOfFault, statusOfFlags } from "./framing-status";
 import { GRPC_HEADERS, grpcTimeoutMs, grpcTrailers, grpcTrailersOnly } from "./grpc";
 import type { ByteBudget } from "./guard";
 import type { UnaryRpc } from "./h2-unary-rpc";
+import type { UnaryTrailers } from "./h2-unary-trailers";
 
 /** How much of a response is handed to the transport at once: it tells only of a whole write that it has gone out. */
 const SLICE_BYTES = 256 * 1024;
@@ -17,6 +18,8 @@ const GOOD_TRAILERS = grpcTrailers({ code: 0, message: "" });
 export interface RawUnaryParts {
   readonly rpc: UnaryRpc;
   readonly clock: Clock;
+  /** Of the connection. */
+  readonly trailers: UnaryTrailers;
   /** Requests of the connection that are held. */
   readonly budget: ByteBudget;
   readonly maxRequestBytes: number;
@@ -111,7 +114,7 @@ class RawUnary implements EnvelopeSink {
   #reply(response: Uint8Array): void {
     if (!this.#beginAnswer()) return;
     this.#stream.respond(GRPC_HEADERS, { waitForTrailers: true });
-    this.#stream.once("wantTrailers", sendGoodTrailers);
+    this.#stream.once("wantTrailers", () => this.#parts.trailers.send(this.#stream, GOOD_TRAILERS));
     this.#write(inEnvelope(0, response));
   }
 
@@ -176,9 +179,4 @@ class RawUnary implements EnvelopeSink {
     this.#countedBytes = heldBytes;
     return within;
   }
-}
-
-/** One function for all calls; a listener's `this` is its stream. */
-function sendGoodTrailers(this: ServerHttp2Stream): void {
-  this.sendTrailers(GOOD_TRAILERS);
 }

@@ -11,6 +11,7 @@ import { STREAM_RPCS } from "./h2-rpcs";
 import { openRawStream, type RawStreamParts } from "./h2-stream";
 import { openRawUnary } from "./h2-unary";
 import type { UnaryRpc } from "./h2-unary-rpc";
+import { UnaryTrailers } from "./h2-unary-trailers";
 import type { StreamHost } from "./runner-host";
 import { headersFirst } from "./services-head";
 import type { TurnGroup } from "./turn";
@@ -68,6 +69,7 @@ interface Connection {
   readonly socket: Socket;
   readonly guard: ConnectionGuard;
   readonly group: TurnGroup;
+  readonly trailers: UnaryTrailers;
 }
 
 class H2Port implements H2Server {
@@ -153,7 +155,8 @@ class H2Port implements H2Server {
     }
     const { clock, log, turns } = this.#options.streams;
     const guard = new ConnectionGuard(session, socket, { clock, log, options: this.#guard });
-    this.#connections.set(session, { session, socket, guard, group: turns.group() });
+    const group = turns.group();
+    this.#connections.set(session, { session, socket, guard, group, trailers: new UnaryTrailers(group) });
     socket.on("close", () => this.#connections.delete(session));
     if (this.#connections.size > this.#guard.maxConnections) {
       guard.cut("too many connections", http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
@@ -199,6 +202,7 @@ class H2Port implements H2Server {
           rpc: route.rpc,
           clock: this.#options.streams.clock,
           stallMs: this.#options.streams.stallMs,
+          trailers: connection.trailers,
           budget: connection.guard.budget,
           uploadMs: UPLOAD_MS,
           maxRequestBytes: this.#options.maxRequestBytes ?? DEFAULT_MAX_REQUEST_BYTES,

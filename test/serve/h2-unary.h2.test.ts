@@ -3,6 +3,8 @@ import { connect, createServer, type IncomingHttpHeaders, type ServerHttp2Stream
 import { inEnvelope } from "../../src/serve/framing";
 import { ByteBudget } from "../../src/serve/guard";
 import { openRawUnary } from "../../src/serve/h2-unary";
+import { UnaryTrailers } from "../../src/serve/h2-unary-trailers";
+import { Turns } from "../../src/serve/turn";
 import { until } from "../support/h2-node";
 import { FLAG, FRAME, RawH2Client } from "../support/h2-raw";
 import { VirtualClock } from "../support/virtual-clock";
@@ -34,7 +36,12 @@ class TestBudget extends ByteBudget {
   }
 }
 
+const turns = new Turns((error) => {
+  throw error;
+});
+const trailersOf = new WeakMap<object, UnaryTrailers>();
 const server = createServer();
+server.on("session", (session) => trailersOf.set(session, new UnaryTrailers(turns.group())));
 server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
   stream.on("error", () => {});
   streams.push(stream);
@@ -49,6 +56,7 @@ server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) =>
       },
     },
     clock,
+    trailers: trailersOf.get(stream.session ?? {}) ?? new UnaryTrailers(turns.group()),
     budget,
     maxRequestBytes: MAX_REQUEST_BYTES,
     uploadMs: UPLOAD_MS,
@@ -295,5 +303,23 @@ test("a call may take as long as it does, but its response must be read", async 
   expect(client.framesOf(1).some(({ type }) => type === FRAME.rstStream)).toBe(false);
   clock.advance(1);
   await client.frame(({ type, stream }) => type === FRAME.rstStream && stream === 1, "a reset");
+  await expectNothingLeft();
+});
+
+test("calls of one connection that are answered in one turn each end by themselves", async () => {
+  using client = await RawH2Client.open({ port });
+  const ids = Array.from({ length: 20 }, (_, n) => 1 + 2 * n);
+  for (const id of ids) {
+    client.request(id, PATH);
+    client.data(id, inEnvelope(0, Buffer.from(`${id}`)), true);
+  }
+  await until(() => calls.length === 20, "the calls");
+  client.reset(7);
+  await until(() => streams[3]?.destroyed === true, "a stream to be gone");
+  for (const { request, answer } of calls) answer(request);
+  const ended = (id: number) => client.framesOf(id).some(({ flags }) => (flags & FLAG.endStream) !== 0);
+  const rest = ids.filter((id) => id !== 7);
+  await until(() => rest.every(ended), "all ends");
+  expect(rest.map((id) => `${client.bodyOf(id).subarray(5)}`)).toEqual(rest.map(String));
   await expectNothingLeft();
 });
