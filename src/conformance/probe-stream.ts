@@ -209,11 +209,22 @@ export class ProbeStream {
     await this.complete(id);
   }
 
-  /** Waits until the server has answered a Ping: everything sent before has been read. */
-  async barrier(): Promise<void> {
+  /** Sends a Ping and returns its nonce, which no other has. */
+  askBarrier(): bigint {
     const nonce = this.#nextNonce++;
     this.ping(nonce);
-    await this.until(() => this.frames.some((said) => said.kind === "pong" && said.nonce === nonce), `Pong ${nonce}`);
+    return nonce;
+  }
+
+  /** Whether a Ping has been answered. */
+  hasAnswered(nonce: bigint): boolean {
+    return this.frames.some((said) => said.kind === "pong" && said.nonce === nonce);
+  }
+
+  /** Waits until the server has answered a Ping: everything sent before has been read. */
+  async barrier(): Promise<void> {
+    const nonce = this.askBarrier();
+    await this.until(() => this.hasAnswered(nonce), `Pong ${nonce}`);
   }
 
   /** Waits for the stream's end. */
