@@ -54,6 +54,14 @@ export class HeadIndex {
     if (this.#learnt.size > this.#maxTopics) this.#forgetOldestAnswer();
   }
 
+  /**
+   * The store was read up to `upTo`, and of a topic nothing above `id` was there. `generation`: what it was before.
+   * Nothing is learnt if messages beyond what was read may have been seen and forgotten.
+   */
+  learnRead(topic: Topic, id: bigint, read: { readonly upTo: bigint; readonly generation: number }): void {
+    if (read.upTo >= this.#watermark[kindOf(topic)]) this.learn(topic, id, read.generation);
+  }
+
   /** The newest id of a topic, or one above it; `undefined` = unknown, and not above the watermark. */
   get(topic: Topic): bigint | undefined {
     return this.#seen.get(topic) ?? this.#learnt.get(topic);

@@ -35,6 +35,15 @@ type Source =
   /** Known ids, of which those up to `limit` are wanted. */
   | { readonly kind: "window"; readonly window: IdWindow; readonly limit: bigint; next: number };
 
+/** A range that is being read without a break: what it shows of each topic is remembered for the next resume. */
+interface Sweep {
+  readonly from: bigint;
+  /** Of the head index, when the sweep began. */
+  readonly generation: number;
+  /** The newest message that was wanted, by topic. */
+  readonly newest: Map<Topic, bigint>;
+}
+
 /** Topics whose head is asked for at a time. */
 const HEADS_AT_ONCE = 4_000;
 /** So many heads are asked for in any case: what is learnt serves the next resume, too. */
@@ -59,6 +68,7 @@ export class Scan {
   #position: bigint;
   #source: Source = { kind: "undecided" };
   #floors: ReadonlyMap<Topic, bigint> | undefined;
+  #sweep: Sweep | undefined;
 
   constructor(parts: ScanParts, scope: ScanScope, asker: Asker) {
     this.#parts = parts;
@@ -167,6 +177,7 @@ export class Scan {
 
   /** All that is left is in the tail: no query at all. */
   #takeTail(): void {
+    this.#sweep = undefined;
     const { tail } = this.#parts;
     const offsets: Offset[] = [];
     for (const { topic, floor } of this.#wanted) {
@@ -201,6 +212,7 @@ export class Scan {
   }
 
   async #fromRange(): Promise<readonly Message[]> {
+    this.#sweep ??= { from: this.#position, generation: this.#parts.heads.generation, newest: new Map() };
     const { value: page, covers } = await this.#parts.reads.above(
       this.#kind,
       this.#position,
@@ -217,7 +229,18 @@ export class Scan {
     this.#position = lower(read, this.#ceiling);
     this.#source = { kind: "undecided" };
     this.#pace.readRange(page, messages.length, this.#position - from);
+    for (const { topic, id } of messages) this.#sweep.newest.set(topic, id);
+    if (this.done) this.#learnFrom(this.#sweep);
     return messages;
+  }
+
+  /** The range was read to the ceiling: the heads of its topics are known without having been asked for. */
+  #learnFrom({ from, generation, newest }: Sweep): void {
+    const read = { upTo: this.#ceiling, generation };
+    for (const { topic, floor } of this.#wanted) {
+      const head = newest.get(topic) ?? (floor >= from ? floor : undefined);
+      if (head !== undefined) this.#parts.heads.learnRead(topic, head, read);
+    }
   }
 
   /**
@@ -225,6 +248,7 @@ export class Scan {
    * in nothing but when they began ask the same. What lies beyond the limit is not read.
    */
   async #takeWindow(): Promise<void> {
+    this.#sweep = undefined;
     const { tail, reads } = this.#parts;
     const from = this.#position;
     const to = from + BigInt(this.#pace.windowIds);

@@ -123,6 +123,24 @@ describe("what a replay costs", () => {
     expect(reader.takeAsked()).toEqual([]);
   });
 
+  test("many current topics cost one read of the range above their lowest floor, the second time none", async () => {
+    const clock = new VirtualClock();
+    const store = filled(clock, 2_000, 4_000);
+    const topics = Array.from({ length: 1_500 }, (_, n) => testTopic(GROUP, n));
+    for (const topic of topics) store.insert(topic);
+    await using memory = await startedOn(store, clock, { sharedBytes: 0 });
+    const { feed, reader } = memory;
+    const heads = topics.map((topic) => store.ofTopic(topic).at(-1)?.id ?? 0n);
+    const scope: ReplayScope = { topics, floors: heads, ceilings: feed.tail.headIds };
+    expect((await replayed(feed, scope, clock)).messages).toEqual([]);
+    expect(new Set(reader.takeAsked())).toEqual(new Set(["above"]));
+    expect((await replayed(feed, scope, clock)).messages).toEqual([]);
+    expect(reader.takeAsked()).toEqual([]);
+    // One from behind finds what it lacks, and learns no less of the others.
+    const behind: ReplayScope = { ...scope, floors: heads.map((head, n) => (n % 2 === 0 ? head - 1n : head)) };
+    expectExactly(await replayed(feed, behind, clock), store, behind);
+  });
+
   test("one straggler among current topics is all that is read", async () => {
     const clock = new VirtualClock();
     const store = filled(clock, 3_000, 500);
