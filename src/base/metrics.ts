@@ -6,7 +6,8 @@
  * list of what there is. Labels are small closed sets: never a topic, an id or an address.
  */
 
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Registry } from "prom-client";
+import { PlainHistogram } from "./metrics-spread";
 
 /** A number that only grows. */
 export interface Count {
@@ -242,6 +243,8 @@ class Maker {
   }
 
   spread(name: string, help: string, buckets: readonly number[]): Spread {
-    return new Histogram({ name: `tideline_${name}`, help, buckets: [...buckets], registers: [this.#registry] });
+    const histogram = new PlainHistogram({ name: `tideline_${name}`, help, buckets: [...buckets], registers: [] });
+    this.#registry.registerMetric(histogram);
+    return { observe: (value) => histogram.add(value) };
   }
 }
