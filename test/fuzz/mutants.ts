@@ -35,8 +35,8 @@ export const MUTANTS: readonly Mutant[] = [
       seed: 1,
       rule: "I4",
     },
-    "return entry !== undefined && !(entry instanceof Gated) && id > entry;",
-    "return entry !== undefined && id > (entry instanceof Gated ? entry.floor : entry);",
+    'return typeof entry === "bigint" && id > entry;',
+    "return entry instanceof Gated && id > entry.floor;",
   ),
   mutant(
     { breaks: "arrivals of a gated topic go to the live lane instead of its wave", file: SESSION, seed: 3, rule: "I1" },

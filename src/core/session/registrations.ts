@@ -76,7 +76,9 @@ export class Registrations {
   /** Whether a message is of a live topic and above its floor. */
   isWantedLive({ topic, id }: Message): boolean {
     const entry = this.#entries.get(topic);
-    return entry !== undefined && !(entry instanceof Gated) && id > entry;
+    // Exact: an id that a number cannot hold becomes one that is above all floors that are numbers.
+    if (typeof entry === "number") return Number(id) > entry;
+    return typeof entry === "bigint" && id > entry;
   }
 
   /** A message that is wanted live was delivered: nothing up to it is delivered again (R-8, I2). */
@@ -118,5 +120,6 @@ export class Registrations {
 }
 
 function lean(floor: bigint): Floor {
-  return floor <= Number.MAX_SAFE_INTEGER ? Number(floor) : floor;
+  const number = Number(floor);
+  return number <= Number.MAX_SAFE_INTEGER ? number : floor;
 }
