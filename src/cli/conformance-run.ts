@@ -8,6 +8,7 @@ import { CASES } from "../conformance/catalogue";
 import { judgeStrictly, showJson, showJunit, showSummary, showTable, summarise } from "../conformance/report";
 import { type CaseResult, chosen, type RunOptions, runConformance, Unreachable } from "../conformance/run";
 import type { ConformanceOptions } from "./conformance";
+import { runFuzz } from "./conformance-fuzz";
 import { EXIT, interruptedCode, tellMistakes, tellTrouble } from "./exit";
 
 /** Runs the kit, or lists its cases; returns the exit code. */
@@ -28,6 +29,10 @@ export async function runCases(
   }
   const begun = clock.now();
   try {
+    if (options.fuzz !== undefined) {
+      const { seed, json } = options;
+      return await runFuzz({ address, seconds: options.fuzz, seed, json }, io, clock);
+    }
     const results = await collect(address, options, run, io);
     if (options.junit !== undefined) await writeFile(options.junit, showJunit(results));
     if (!options.json) io.stdout.write(showTable(results));

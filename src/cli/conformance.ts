@@ -44,6 +44,18 @@ const SETTINGS = {
     default: "12",
     sentence: "Cases under way at once.",
   },
+  fuzz: {
+    flag: "fuzz",
+    kind: optional(integer("seconds", 1, 86_400)),
+    default: "",
+    sentence: "Instead of the cases, play random scripts for so long; a failing one is made short and printed.",
+  },
+  seed: {
+    flag: "seed",
+    kind: optional(integer("number", 0, 2 ** 32 - 1)),
+    default: "",
+    sentence: "Of the first random script; chosen at random unless given.",
+  },
 } as const;
 
 export type ConformanceOptions = ValuesOf<typeof SETTINGS>;
@@ -73,6 +85,7 @@ export const conformanceCommand = defineCommand({
       does: "Pings and Pongs, at any interval.",
     },
     { line: "tideline conformance http://node:5556 --json --junit report.xml", does: "For a build server." },
+    { line: "tideline conformance http://node:5556 --fuzz 60 --seed 7", does: "Random scripts for a minute." },
     { line: "tideline conformance --list", does: "What there is." },
   ],
   // The cases are loaded only by whoever runs them: the other commands start faster without.

@@ -28,7 +28,6 @@ export const FAULTS = {
   "fold-untagged": "What arrives for a topic in the middle of its wave is sent live at once.",
   "seam-gap": "What arrives for a topic in the middle of its wave is lost.",
   "seam-duplicate": "The last message of a wave comes again, live.",
-  "live-before-complete": "Live of a topic begins at its TopicsLive, before CatchupComplete.",
   "live-behind-waves": "No live message is sent while a wave is under way.",
   "live-disordered": "Live messages that are due together come newest first.",
   "live-tagged": "Live messages carry the tag of the Mutate that subscribed them.",
@@ -42,7 +41,6 @@ export const FAULTS = {
   "floor-outlives-remove": "A topic that was removed remembers what was delivered.",
   "adds-before-removes": "Adds are applied before removes.",
   "lower-re-add-ignored": "Adding a subscribed topic below its floor changes nothing.",
-  "lower-re-add-ungated": "While a lower re-add is replayed, live of the topic goes on.",
   "no-op-re-add-replays": "Adding a subscribed topic again starts a wave even at or above its floor.",
   "mutate-applied-in-part": "Good topics of a Mutate are applied before a bad one refuses it.",
   // history_only.

@@ -10,8 +10,6 @@ interface Standing {
   wave: ModelWave | undefined;
   /** The Mutate that subscribed it. */
   readonly by: bigint;
-  /** Whether it was live when that Mutate came. */
-  readonly wasLive: boolean;
 }
 
 /** What a Mutate set going. */
@@ -128,8 +126,7 @@ export class Subscriptions {
       return;
     }
     if (this.#broken("seam-gap")) return;
-    const isUngated = this.#broken("fold-untagged") || (this.#broken("lower-re-add-ungated") && standing.wasLive);
-    if (isUngated) this.#live.push(message);
+    if (this.#broken("fold-untagged")) this.#live.push(message);
     else wave.rows.push(message);
   }
 
@@ -194,8 +191,7 @@ export class Subscriptions {
     if (this.#broken("seam-duplicate") && row.id === standing.floor) return true;
     if (this.#broken("live-disordered")) return true;
     if (this.#broken("one-mark-for-both-kinds") && row.id <= this.#mark) return false;
-    const mayPass = this.#broken("fold-untagged") || this.#broken("lower-re-add-ungated");
-    if (standing.wave !== undefined && !mayPass) return false;
+    if (standing.wave !== undefined && !this.#broken("fold-untagged")) return false;
     if (this.#broken("future-cursor-forgotten") && standing.floor > this.#log.heads[row.kind]) return true;
     return row.id > standing.floor;
   }
@@ -212,12 +208,10 @@ export class Subscriptions {
     const { id, historyOnly } = mutate;
     const wave: ModelWave = { id, historyOnly, topics: new Set(cursors.keys()), rows: [], at: 0 };
     for (const [topic, cursor] of cursors) {
-      const before = this.#standings.get(topic);
-      const wasLive = before !== undefined && before.wave === undefined;
       this.#leaveWave(topic);
       const floor = this.#broken("cursor-inclusive") && cursor > 0n ? cursor - 1n : cursor;
       const remembered = this.#broken("floor-outlives-remove") ? (this.#remembered.get(topic) ?? 0n) : 0n;
-      this.#standings.set(topic, { floor: floor > remembered ? floor : remembered, wave, by: id, wasLive });
+      this.#standings.set(topic, { floor: floor > remembered ? floor : remembered, wave, by: id });
       wave.rows.push(...this.#log.above(topic, floor));
     }
     if (!this.#broken("topic-by-topic")) wave.rows.sort((a, b) => (a.id < b.id ? -1 : 1));

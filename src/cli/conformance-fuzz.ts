@@ -1,0 +1,36 @@
+import { randomInt } from "node:crypto";
+import { type Clock, systemClock } from "../base/clock";
+import type { Io } from "../base/process";
+import { type FuzzReport, fuzzConformance, showFailure } from "../conformance/fuzz";
+import { showScript } from "../conformance/fuzz-script";
+import { EXIT, interruptedCode } from "./exit";
+
+export interface FuzzCommand {
+  readonly address: string;
+  /** How long to look for a failure, in seconds. */
+  readonly seconds: number;
+  /** Of the first script; chosen at random unless told. */
+  readonly seed: number | undefined;
+  readonly json: boolean;
+}
+
+/** Plays random scripts against a node; returns the exit code. @throws Unreachable */
+export async function runFuzz(command: FuzzCommand, io: Io, clock: Clock = systemClock): Promise<number> {
+  const { address, seconds, json, seed = randomInt(2 ** 32 - 1) } = command;
+  io.stderr.write(`seed ${seed}\n`);
+  const report = await fuzzConformance(address, { seconds, seed, clock, signal: io.signal });
+  io.stdout.write(`${json ? asJson(report) : asText(report)}\n`);
+  if (report.failure !== undefined) return EXIT.failed.code;
+  return io.signal.aborted ? interruptedCode(io.signal) : EXIT.ok.code;
+}
+
+function asText({ scripts, seed, failure }: FuzzReport): string {
+  return failure === undefined ? `${scripts} scripts from seed ${seed}: no rule was broken` : showFailure(failure);
+}
+
+function asJson({ scripts, seed, failure }: FuzzReport): string {
+  if (failure === undefined) return JSON.stringify({ seed, scripts });
+  const { finding, drawnSteps, script } = failure;
+  const shown = showScript(script).split("\n");
+  return JSON.stringify({ seed, scripts, failure: { seed: failure.seed, ...finding, drawnSteps, script: shown } });
+}
