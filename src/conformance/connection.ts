@@ -1,5 +1,5 @@
 import http2 from "node:http2";
-import { CODE, decodeMessageField, type Status } from "./grpc";
+import { decodeMessageField, type Status } from "./grpc";
 
 /** What happens to a call, in order. Nothing is called after `ended`. */
 export interface CallEvents {
@@ -128,9 +128,4 @@ class CallEnding {
     if (this.#trouble !== "") return this.#trouble;
     return this.#httpStatus === undefined ? "no response" : `HTTP status ${this.#httpStatus}`;
   }
-}
-
-/** Whether a status is that of a call which this side cancelled. */
-export function isCancelled({ code }: Status): boolean {
-  return code === undefined || code === CODE.cancelled;
 }

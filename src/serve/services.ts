@@ -41,25 +41,6 @@ const {
   subscribeWelcomeMessages: SUBSCRIBE_WELCOME,
 } = MlsApi.method;
 
-const SERVED = [
-  SEND_GROUP,
-  SEND_WELCOME,
-  QUERY_GROUP,
-  QUERY_WELCOME,
-  NEWEST_GROUP,
-  SUBSCRIBE,
-  SUBSCRIBE_GROUP,
-  SUBSCRIBE_WELCOME,
-] as const;
-
-/**
- * Paths of the RPCs that are served, as `/package.Service/Method`. Everything else is UNIMPLEMENTED, and has to
- * leave as a Trailers-Only response, because native clients fall back only then (C-7).
- */
-export const SERVED_PATHS: ReadonlySet<string> = new Set(
-  SERVED.map(({ parent, name }) => `/${parent.typeName}/${name}`),
-);
-
 /** RPCs that no client calls: nobody need wait for them. */
 const NEVER_SERVED: ReadonlySet<string> = new Set(
   ["RegisterInstallation", "RevokeInstallation", "GetIdentityUpdates"].map((name) => `/${MlsApi.typeName}/${name}`),
@@ -71,7 +52,10 @@ export function unimplementedMessage(path: string): string {
   return "this node does not serve this RPC; it serves publishing, queries and streams of xmtp.mls.api.v1.MlsApi";
 }
 
-/** Registers all RPCs that are served. */
+/**
+ * Registers all RPCs that are served. Everything else is UNIMPLEMENTED, and has to leave as a Trailers-Only
+ * response, because native clients fall back only then (C-7).
+ */
 export function registerServices(router: ConnectRouter, deps: ServiceDeps): void {
   const { streams } = deps;
   const calls = countedCalls(deps);

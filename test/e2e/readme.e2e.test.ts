@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { until } from "../support/h2-node";
-import { QUIET_SETTINGS, ServeProcess } from "../support/serve-process";
+import { isAlive, QUIET_SETTINGS, ServeProcess } from "../support/serve-process";
 
 const ROOT = join(import.meta.dir, "../..");
 const readme = readFileSync(join(ROOT, "README.md"), "utf8");
@@ -80,12 +80,3 @@ test("`run dev` prints where the node is, and Ctrl-C leaves nothing behind", asy
   await node.end("SIGINT");
   await until(() => !isAlive(Number(pid)), "the database to stop", 10_000);
 }, 30_000);
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}

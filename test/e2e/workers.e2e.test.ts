@@ -7,7 +7,7 @@ import { NodeApi } from "../../src/client";
 import { GROUP, topicOf } from "../../src/core/topic";
 import { GrpcClient, type SubscribeCall } from "../support/h2-grpc";
 import { until } from "../support/h2-node";
-import { QUIET_SETTINGS, ServeProcess } from "../support/serve-process";
+import { isAlive, QUIET_SETTINGS, ServeProcess } from "../support/serve-process";
 
 /** Enough that both processes get some: the system spreads connections by chance. */
 const CLIENTS = 12;
@@ -72,15 +72,6 @@ test("two processes on one port: each stream gets what either was given, once an
     rmSync(dataDir, { recursive: true, force: true });
   }
 }, 90_000);
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** How many listening TCP sockets there are on a port. */
 function listeners(port: number): number {
