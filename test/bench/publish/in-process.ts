@@ -1,6 +1,6 @@
 /**
  * Callers that publish one message a call into a store and a feed of this very process: a node without its
- * sockets, wired as in src/cli/serve.ts.
+ * sockets, wired as in src/cli/node.ts.
  */
 
 import { createHash } from "node:crypto";

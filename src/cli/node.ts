@@ -1,0 +1,169 @@
+/** The wiring diagram of a node, read from top to bottom. */
+
+import type { ListenAddress } from "../base/args-values";
+import { systemClock as clock } from "../base/clock";
+import type { ServeConfig } from "../base/config";
+import type { Logger } from "../base/log";
+import { createMetrics, type Metrics } from "../base/metrics";
+import { DEFAULT_LIMITS } from "../core/limits";
+import { createFeed, type RunningFeed } from "../feed/feed";
+import type { FeedOptions } from "../feed/options";
+import { type Readiness, startAdmin } from "../operator/admin";
+import { watchFeed } from "../operator/feed-metrics";
+import { startH2 } from "../serve/h2";
+import { leave } from "../serve/lifecycle";
+import { createStreamHost } from "../serve/runner-host";
+import { registerServices, unaryRpcs } from "../serve/services";
+import { StreamCounts } from "../serve/services-metrics";
+import { startWeb } from "../serve/web";
+import { DEFAULT_BATCHER_LIMITS } from "../store/batcher";
+import { startEmbedded } from "../store/embedded";
+import { provideBinaries } from "../store/embedded-archive";
+import { startListener } from "../store/listener";
+import { migrate } from "../store/migrate";
+import { openStore, type Store } from "../store/store";
+import { type DatabaseTarget, parseTarget } from "../store/target";
+import type { Appender, Committed, Reader } from "../store/types";
+import { encodeEntry } from "../wire/entry";
+
+/** Bytes that one request may have: what SDKs send at most in one message. */
+const MAX_REQUEST_BYTES = 25 * 1024 * 1024;
+
+/** A node that serves. Disposing of it stops it in good order. */
+export interface ServingNode extends AsyncDisposable {
+  readonly grpc: ListenAddress;
+  readonly web: ListenAddress | undefined;
+  readonly admin: ListenAddress | undefined;
+  readonly database: DatabaseTarget;
+}
+
+/** Starts everything that a node is made of. What was started is stopped again if the rest cannot be. */
+export async function startNode(config: ServeConfig, log: Logger): Promise<ServingNode> {
+  await using parts = new AsyncDisposableStack();
+  const metrics = createMetrics();
+
+  // The operator's port is up before there is anything to be ready, and down last.
+  let readiness: () => Readiness | undefined = () => undefined;
+  const admin =
+    config.adminListen && parts.use(await startAdmin({ ...config.adminListen, readiness: () => readiness(), metrics }));
+
+  // Truth.
+  const database = await openDatabase(config, log, parts);
+  await migrate(database, { log });
+  const batcher = withQueue(config.publishQueue);
+  const store = parts.use(
+    await openStore({ target: database, clock, log, readConnections: config.dbReaders, batcher }),
+  );
+
+  // From truth to streams.
+  const feed = parts.use(
+    createFeed({
+      reader: store.reader,
+      openAppender: (onCommitted) => openAppender(store, metrics, onCommitted),
+      encode: encodeEntry,
+      clock,
+      log,
+      options: feedOptions(config),
+    }),
+  );
+  await feed.start();
+  watchFeed(metrics, () => feed.stats());
+  readiness = () => ({
+    migrated: true,
+    lookedOnce: feed.ready,
+    notifications: config.notify === "poll" ? "polling" : feed.stats().listening ? "listening" : "deaf",
+  });
+  if (config.notify === "listen") parts.use(await listen(database, { feed, metrics, log }));
+
+  // From streams to clients.
+  const { grpc, web } = await openPorts(config, { feed, reader: store.reader, metrics, log }, parts);
+
+  const held = parts.move();
+  return {
+    grpc,
+    web,
+    admin: admin?.address,
+    database,
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
+}
+
+/** What streams and calls are served from. */
+interface Served {
+  readonly feed: RunningFeed;
+  readonly reader: Reader;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+/** Opens the ports that clients come to. */
+async function openPorts(config: ServeConfig, { feed, reader, metrics, log }: Served, parts: AsyncDisposableStack) {
+  const { keepaliveMs, stallMs, maxMessageBytes } = config;
+  const counts = new StreamCounts(metrics);
+  const streams = createStreamHost({ feed, clock, log, metrics: counts, limits: DEFAULT_LIMITS, keepaliveMs, stallMs });
+  counts.watch(streams.streams);
+  const publish = { feed, clock, metrics: metrics.publish, maxMessageBytes };
+  const deps = { publish, query: { reader }, streams, metrics: metrics.serve, clock, log };
+  const services = (router: Parameters<typeof registerServices>[0]) => registerServices(router, deps);
+  const common = { services, maxRequestBytes: MAX_REQUEST_BYTES, stallMs, clock, log };
+  const web = config.webListen && parts.use(await startWeb({ ...config.webListen, ...common }));
+  const reusePort = config.worker || config.processes > 1;
+  const grpc = parts.use(
+    await startH2({ ...config.grpcListen, ...common, unary: unaryRpcs(deps), streams, reusePort }),
+  );
+  const ports = web === undefined ? [grpc] : [grpc, web];
+  // Clients are let go of before anything that their streams live on.
+  parts.defer(() => leave({ ports, streams: streams.streams, clock, log, graceMs: config.shutdownMs }));
+  return { grpc: grpc.address, web: web?.address };
+}
+
+/** The database of the configuration: the one that was named, or our own in the data directory. */
+async function openDatabase(
+  { databaseUrl, dataDir }: ServeConfig,
+  log: Logger,
+  parts: AsyncDisposableStack,
+): Promise<DatabaseTarget> {
+  if (databaseUrl !== undefined) return parseTarget(databaseUrl.reveal());
+  const binaries = await provideBinaries(dataDir);
+  return parts.use(await startEmbedded({ dataDir, binaries, clock, log })).target;
+}
+
+/** The store's appender, with its batches counted. */
+function openAppender(store: Store, metrics: Metrics, onCommitted: (batch: Committed) => void): Appender {
+  return store.appender({
+    onCommitted: (batch) => {
+      metrics.publish.batches.add();
+      metrics.publish.batchRows.observe(batch.messages.length);
+      onCommitted(batch);
+    },
+  });
+}
+
+/** Has the feed told of every commit, here and on other nodes. */
+function listen(
+  database: DatabaseTarget,
+  { feed, metrics, log }: { readonly feed: RunningFeed; readonly metrics: Metrics; readonly log: Logger },
+): Promise<AsyncDisposable> {
+  return startListener(
+    database,
+    {
+      onNotify: (newest) => feed.notified(newest),
+      onListen: () => feed.lookAgain(),
+      onHealth: (listening) => {
+        if (!listening) metrics.feed.deaf.add();
+        feed.setListening(listening);
+      },
+    },
+    { clock, log },
+  );
+}
+
+/** Two of the readers are kept from replays, so that a storm of them cannot hold up looks and queries. */
+function feedOptions({ tailRows, tailBytes, pollMs, dbReaders }: ServeConfig): Partial<FeedOptions> {
+  return { tailRows, tailBytes, pollMs, replayQueries: dbReaders - 2 };
+}
+
+function withQueue(messages: number): typeof DEFAULT_BATCHER_LIMITS {
+  const queue = { ...DEFAULT_BATCHER_LIMITS.queue, rows: messages, requests: messages };
+  return { ...DEFAULT_BATCHER_LIMITS, queue };
+}
