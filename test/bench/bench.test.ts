@@ -3,6 +3,7 @@ import { compareAnswers } from "./compare";
 import { type Curve, describeGrowth, findBend, fitPower } from "./growth/curve";
 import { plotCurve } from "./plot";
 import { fillSections, sectionsOf } from "./report";
+import { functionTimes } from "./support/profile";
 import { median, quantile } from "./support/question";
 import { answerTable, formatNumber } from "./support/table";
 
@@ -51,6 +52,18 @@ describe("a comparison", () => {
     expect(compareAnswers(answer([90, 100, 110]), answer([180, 200, 220]))).toContain("| 2 | 1.64 – 2.44 | better |");
     expect(compareAnswers(answer([90, 100, 110]), answer([45, 50, 55]))).toContain("worse");
   });
+});
+
+test("a profile tells which functions a load kept busy, and which only called others", () => {
+  const node = (id: number, functionName: string, children: readonly number[]) => {
+    return { id, callFrame: { functionName, url: "", lineNumber: 0 }, children };
+  };
+  const nodes = [node(1, "root", [2]), node(2, "outer", [3, 4]), node(3, "inner", []), node(4, "outer", [])];
+  const profile = { nodes, samples: [3, 3, 2, 4, 3], timeDeltas: [500, 500, 500, 500, 5_000], startTime: 10_000_000 };
+  expect(functionTimes(profile, { load: "", fromMs: 10_000, toMs: 10_003 })).toEqual([
+    { name: "inner", self: 2, total: 2 },
+    { name: "outer", self: 2, total: 4 },
+  ]);
 });
 
 describe("growth", () => {

@@ -1,7 +1,8 @@
 /**
  * Answers the benchmark questions, as a table and, with --json, as a file.
  *
- *   bun run bench [question…] [--runs N | --quick] [--full] [--address HOST:PORT[,HOST:PORT]] [--json FILE]
+ *   bun run bench [question…] [--runs N | --quick] [--full] [--address HOST:PORT[,HOST:PORT]] [--json FILE] [--profile DIR]
+ *   bun run bench profile DIR
  *   bun run bench growth [curve…] [--quick] [--json FILE]
  *   bun run bench compare A.json B.json
  */
@@ -10,6 +11,7 @@ import { parseArgs } from "node:util";
 import { runCompare } from "./compare";
 import { runGrowth } from "./growth/run";
 import { QUESTIONS } from "./questions";
+import { describeProfiles, profileInto } from "./support/profile";
 import type { RunOptions } from "./support/question";
 import { type Answer, describeMachine, type Results, readMachine, writeResults } from "./support/results";
 import { answerTable } from "./support/table";
@@ -22,20 +24,23 @@ const { values, positionals } = parseArgs({
     full: { type: "boolean", default: false },
     address: { type: "string" },
     json: { type: "string" },
+    profile: { type: "string" },
   },
 });
 const runs = values.quick ? 1 : Number(values.runs);
 if (!Number.isInteger(runs) || runs < 1) refuse(`--runs wants a whole number of at least 1, found ${values.runs}`);
 
 const [first, ...rest] = positionals;
+if (values.profile !== undefined) profileInto(values.profile);
 if (first === "compare") await runCompare(rest);
 else if (first === "growth") await runGrowth({ names: rest, json: values.json, quick: values.quick });
+else if (first === "profile") console.log(describeProfiles(rest[0] ?? refuse("profile wants a directory")));
 else await answer({ address: values.address, runs, effort: values.full ? "full" : "normal" }, positionals);
 
 async function answer(options: RunOptions, names: readonly string[]): Promise<void> {
   const unknown = names.filter((name) => !QUESTIONS.some((question) => question.name === name));
   if (unknown.length > 0) {
-    const known = [...QUESTIONS.map(({ name }) => name), "growth", "compare"].join(", ");
+    const known = [...QUESTIONS.map(({ name }) => name), "growth", "compare", "profile"].join(", ");
     refuse(`unknown question: ${unknown.join(", ")}; there are ${known}`);
   }
   const machine = readMachine();
@@ -52,6 +57,7 @@ async function answer(options: RunOptions, names: readonly string[]): Promise<vo
     const results: Results = { kind: "answers", machine, options, answers };
     if (values.json !== undefined) await writeResults(values.json, results);
   }
+  if (values.profile !== undefined) console.log(`\n${describeProfiles(values.profile)}`);
 }
 
 function refuse(words: string): never {

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cpuSeconds, QUIET_SETTINGS, ServeProcess } from "../../support/serve-process";
+import { noteLoad, profileFlags } from "./profile";
 import type { RunOptions } from "./question";
 
 export { familyCpuSeconds } from "./meter";
@@ -35,7 +36,7 @@ export interface NodeOptions {
 /** Starts a node of ours. */
 export async function startNode({ databaseUrl, env }: NodeOptions = {}): Promise<Target> {
   const dataDir = mkdtempSync(join(tmpdir(), "tideline-bench-"));
-  const target = await startServer(["src/main.ts", "serve"], {
+  const target = await startServer([...profileFlags(), "src/main.ts", "serve"], {
     ...QUIET_SETTINGS,
     TIDELINE_DATA_DIR: dataDir,
     DATABASE_URL: databaseUrl ?? "",
@@ -68,6 +69,7 @@ export async function startServer(
 
 /** Runs a bun program to its end and returns what it printed on stdout, as JSON. */
 export async function runJson<T>(args: readonly string[]): Promise<T> {
+  const fromMs = Date.now();
   const child = Bun.spawn([process.execPath, ...args], {
     cwd: ROOT,
     stdin: "ignore",
@@ -76,6 +78,7 @@ export async function runJson<T>(args: readonly string[]): Promise<T> {
   });
   const text = await new Response(child.stdout).text();
   if ((await child.exited) !== 0) throw new Error(`${args.join(" ")} failed`);
+  noteLoad({ load: args.join(" "), fromMs, toMs: Date.now() });
   return JSON.parse(text);
 }
 
