@@ -16,8 +16,18 @@ export function topicArray(topics: readonly Topic[]): string {
   return `{${elements.join()}}`;
 }
 
-/** Ids as text of an `int8[]`. */
-export function idArray(ids: readonly bigint[] | BigInt64Array): string {
+/** Byte strings as text of a `bytea[]`. */
+export function bytesArray(list: readonly Uint8Array[]): string {
+  return `{${list.map((bytes) => `"\\\\x${Buffer.from(bytes).toString("hex")}"`).join()}}`;
+}
+
+/** Texts as text of a `text[]`. */
+export function textArray(texts: readonly string[]): string {
+  return `{${texts.map((text) => `"${text.replace(/["\\]/g, "\\$&")}"`).join()}}`;
+}
+
+/** Ids, or other whole numbers, as text of an `int8[]` or a smaller one. */
+export function idArray(ids: readonly (bigint | number)[] | BigInt64Array): string {
   return `{${ids.join()}}`;
 }
 

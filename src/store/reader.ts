@@ -11,7 +11,7 @@ import type { Direction, Reader, StoredMessage } from "./types";
 export interface ReaderHost {
   readonly pool: SqlPool<ReadStatements>;
   /** For questions that are answered from one page of an index, and asked by the thousand: they share connections. */
-  readonly quick: SqlPool<ReadStatements>;
+  readonly quick: Pick<SqlPool<ReadStatements>, "run">;
   readonly retry: RetryHost;
 }
 

@@ -5,11 +5,13 @@ import {
   bigint,
   customType,
   index,
+  integer,
   type PgDatabase,
   type PgQueryResultHKT,
   pgTable,
   primaryKey,
   smallint,
+  text,
   unique,
 } from "drizzle-orm/pg-core";
 import { GROUP, type Kind, WELCOME } from "../core/topic";
@@ -17,7 +19,7 @@ import { GROUP, type Kind, WELCOME } from "../core/topic";
 /** A connection, as far as statements are made for it: of either driver. */
 export interface Session {
   /** Builds statements from the tables above, and runs those whose answers are small. */
-  readonly database: Pick<PgDatabase<PgQueryResultHKT>, "select">;
+  readonly database: Pick<PgDatabase<PgQueryResultHKT>, "select" | "insert">;
   /**
    * Runs a statement that `database` built, as a prepared one. A row is an array of what the driver makes of each
    * column. For answers of many rows: Drizzle takes longer to make objects of them than the driver to read them.
@@ -52,6 +54,55 @@ export const sequences = pgTable("sequences", {
   kind: kind("kind").primaryKey(),
   last: bigint("last", { mode: "bigint" }).notNull(),
 });
+
+export const identityUpdates = pgTable(
+  "identity_updates",
+  {
+    id: bigint("id", { mode: "bigint" }).primaryKey(),
+    inboxId: text("inbox_id").notNull(),
+    createdNs: bigint("created_ns", { mode: "bigint" }).notNull(),
+    body: bytes("body").notNull(),
+  },
+  (table) => [index("identity_updates_inbox").on(table.inboxId, table.id)],
+);
+
+export const inboxes = pgTable("inboxes", {
+  inboxId: text("inbox_id").primaryKey(),
+  version: bigint("version", { mode: "bigint" }).notNull(),
+  updates: integer("updates").notNull(),
+  state: bytes("state").notNull(),
+});
+
+export const identifiers = pgTable(
+  "identifiers",
+  {
+    kind: smallint("kind").notNull(),
+    identifier: text("identifier").notNull(),
+    inboxId: text("inbox_id").notNull(),
+    id: bigint("id", { mode: "bigint" }).notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.kind, table.identifier, table.inboxId] }),
+    index("identifiers_newest").on(table.kind, table.identifier, table.id),
+  ],
+);
+
+export const keyPackages = pgTable("key_packages", {
+  installationKey: bytes("installation_key").primaryKey(),
+  createdNs: bigint("created_ns", { mode: "bigint" }).notNull(),
+  body: bytes("body").notNull(),
+});
+
+export const commitLog = pgTable(
+  "commit_log",
+  {
+    id: bigint("id", { mode: "bigint" }).primaryKey(),
+    groupId: bytes("group_id").notNull(),
+    createdNs: bigint("created_ns", { mode: "bigint" }).notNull(),
+    body: bytes("body").notNull(),
+  },
+  (table) => [index("commit_log_group").on(table.groupId, table.id)],
+);
 
 function readKind(value: number): Kind {
   if (value === GROUP || value === WELCOME) return value;

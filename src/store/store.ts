@@ -1,9 +1,16 @@
-/** The store of a node: one database, asked and told through three pools. */
+/** The store of a node: one database, asked and told through pools for each purpose. */
 
 import type { Clock } from "../base/clock";
 import type { Logger } from "../base/log";
 import { type AppendStatements, prepareAppend, SqlAppender } from "./append";
 import { type BatcherLimits, DEFAULT_BATCHER_LIMITS } from "./batcher";
+import { SqlCommitLogs, SqlIdentityLog, SqlKeyPackages } from "./identity";
+import {
+  type IdentityReads,
+  type IdentityWrites,
+  prepareIdentityReads,
+  prepareIdentityWrites,
+} from "./identity-statements";
 import { SqlReader } from "./reader";
 import { prepareReads, type ReadStatements } from "./reader-statements";
 import { DEFAULT_RETRY, type RetryHost, type RetryPolicy } from "./retry";
@@ -11,6 +18,7 @@ import { SqlPool } from "./sql";
 import { diagnose, toStoreError } from "./sql-errors";
 import { type DatabaseTarget, describeTarget } from "./target";
 import type { Appender, Committed, Reader } from "./types";
+import type { CommitLogs, IdentityLog, KeyPackages } from "./types-identity";
 
 export interface StoreOptions {
   readonly target: DatabaseTarget;
@@ -55,6 +63,9 @@ export interface AppenderOptions {
 
 export interface Store extends AsyncDisposable {
   readonly reader: Reader;
+  readonly identities: IdentityLog;
+  readonly keyPackages: KeyPackages;
+  readonly commitLogs: CommitLogs;
   /** One is enough for a process: each has queues of its own. */
   appender(options: AppenderOptions): Appender;
 }
@@ -65,6 +76,8 @@ const DEFAULT_READ_CONNECTIONS = 4;
 /** Connections for short questions, and how many of these share one. */
 const QUICK_CONNECTIONS = 2;
 const QUICK_DEPTH = 32;
+/** One statement at a time gets the counter of a log; the other connection is for key packages, which need none. */
+const IDENTITY_CONNECTIONS = 2;
 /** Questions that may wait for a connection. */
 const MAX_WAITING_READS = 16_384;
 
@@ -104,10 +117,14 @@ export function sessionSettings(statementMs: number): Readonly<Record<string, st
 
 class SqlStore implements Store {
   readonly reader: Reader;
+  readonly identities: IdentityLog;
+  readonly keyPackages: KeyPackages;
+  readonly commitLogs: CommitLogs;
   readonly #options: StoreOptions;
   readonly #retry: RetryHost;
   readonly #reads: SqlPool<ReadStatements>;
-  readonly #quickReads: SqlPool<ReadStatements>;
+  readonly #quickReads: SqlPool<ReadStatements & IdentityReads>;
+  readonly #identityWrites: SqlPool<IdentityWrites>;
   readonly #appends: SqlPool<AppendStatements>;
   readonly #appenders: SqlAppender[] = [];
   readonly #closing = new AbortController();
@@ -136,7 +153,11 @@ class SqlStore implements Store {
         depth: QUICK_DEPTH,
         maxWaiting: MAX_WAITING_READS,
       },
-      prepareReads,
+      (session) => ({ ...prepareReads(session), ...prepareIdentityReads(session) }),
+    );
+    this.#identityWrites = new SqlPool(
+      { ...common, applicationName: "tideline identity", connections: IDENTITY_CONNECTIONS, maxWaiting: 1_024 },
+      prepareIdentityWrites,
     );
     this.#appends = new SqlPool(
       { ...common, applicationName: "tideline append", connections: APPEND_CONNECTIONS, maxWaiting: 64 },
@@ -151,6 +172,10 @@ class SqlStore implements Store {
       signal: this.#closing.signal,
     };
     this.reader = new SqlReader({ pool: this.#reads, quick: this.#quickReads, retry: this.#retry });
+    const host = { reads: this.#quickReads, writes: this.#identityWrites, retry: this.#retry, clock };
+    this.identities = new SqlIdentityLog(host);
+    this.keyPackages = new SqlKeyPackages(host);
+    this.commitLogs = new SqlCommitLogs(host);
   }
 
   appender({ onCommitted }: AppenderOptions): Appender {
@@ -163,7 +188,7 @@ class SqlStore implements Store {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
     await Promise.all(this.#appenders.map((appender) => appender.close()));
-    const pools = [this.#appends, this.#reads, this.#quickReads];
+    const pools = [this.#appends, this.#reads, this.#quickReads, this.#identityWrites];
     await Promise.all(pools.map((pool) => pool[Symbol.asyncDispose]()));
   }
 
