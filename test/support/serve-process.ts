@@ -14,6 +14,8 @@ export interface ServeCommand {
   readonly cwd?: string;
   /** As whom it runs; as ourselves unless told. */
   readonly uid?: number;
+  /** Called with each line it says once it serves; unless told, warnings and errors are passed on to our stderr. */
+  readonly onLine?: (line: string) => void;
 }
 
 /** What a server says on stderr when it serves: a line of JSON with `"event":"serving"`. */
@@ -50,7 +52,7 @@ export class ServeProcess implements AsyncDisposable {
    * Starts a server and waits until it serves.
    * @throws Error with what it said, if it ends before that.
    */
-  static async start({ command, env, cwd = ROOT, uid }: ServeCommand): Promise<ServeProcess> {
+  static async start({ command, env, cwd = ROOT, uid, onLine = passTroubleOn }: ServeCommand): Promise<ServeProcess> {
     const startedAt = performance.now();
     const child = Bun.spawn([...command], {
       cwd,
@@ -67,7 +69,7 @@ export class ServeProcess implements AsyncDisposable {
       if (next.done) throw new Error(`${command.join(" ")} ended before it served:\n${said}`);
       said += `${next.value}\n`;
       if (!next.value.includes('"event":"serving"')) continue;
-      void forward(lines);
+      void forward(lines, onLine);
       return new ServeProcess(child, JSON.parse(next.value), performance.now() - startedAt);
     }
   }
@@ -111,8 +113,12 @@ export function cpuSeconds(pid: number): number {
 }
 
 /** Lets what goes wrong later be seen. */
-async function forward(lines: AsyncGenerator<string>): Promise<void> {
-  for await (const line of lines) if (/"level":"(warn|error)"/.test(line)) process.stderr.write(`${line}\n`);
+function passTroubleOn(line: string): void {
+  if (/"level":"(warn|error)"/.test(line)) process.stderr.write(`${line}\n`);
+}
+
+async function forward(lines: AsyncGenerator<string>, onLine: (line: string) => void): Promise<void> {
+  for await (const line of lines) onLine(line);
 }
 
 async function* readLines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
