@@ -23,7 +23,10 @@ interface Filter {
   readonly idCursor: bigint;
 }
 
-/** Reads the request of SubscribeGroupMessages. Bytes that are none, or name no group, are `malformed`. */
+/**
+ * Reads the request of SubscribeGroupMessages. Bytes that are none, or a filter without a group, are `malformed`.
+ * No filter at all is a silent stream: the SDKs open one before they know of a group, and give up if it ends.
+ */
 export function decodeSubscribeGroupMessagesRequest(bytes: Uint8Array): DecodedRequest {
   let request: SubscribeGroupMessagesRequest;
   try {
@@ -34,7 +37,7 @@ export function decodeSubscribeGroupMessagesRequest(bytes: Uint8Array): DecodedR
   return fromSubscribeGroupMessagesRequest(request);
 }
 
-/** Reads the request of SubscribeWelcomeMessages. Bytes that are none, or name no installation, are `malformed`. */
+/** Reads the request of SubscribeWelcomeMessages. Bytes that are none, or a filter without an installation, are `malformed`. */
 export function decodeSubscribeWelcomeMessagesRequest(bytes: Uint8Array): DecodedRequest {
   let request: SubscribeWelcomeMessagesRequest;
   try {
@@ -58,7 +61,6 @@ export function fromSubscribeWelcomeMessagesRequest({ filters }: SubscribeWelcom
 }
 
 function fixedMutate(kind: Kind, field: string, filters: readonly Filter[]): DecodedRequest {
-  if (filters.length === 0) return malformed("filters: wanted at least 1, found none");
   const bad = filters.findIndex(({ identifier: { length } }) => length === 0 || length > MAX_IDENTIFIER_BYTES);
   if (bad !== -1) {
     const found = filters[bad]?.identifier.length;

@@ -113,13 +113,11 @@ describe.each(TRANSPORTS)("%s over HTTP/1.1", (name, transport) => {
     cancel.abort();
   });
 
-  test("a stream without filters, and one with an empty identifier, ends with INVALID_ARGUMENT", async () => {
-    const read = async (filters: readonly { groupId?: Uint8Array<ArrayBuffer> }[]) => {
-      for await (const _ of client.subscribeGroupMessages({ filters: [...filters] }));
+  test("a stream with an empty identifier ends with INVALID_ARGUMENT", async () => {
+    const read = async () => {
+      for await (const _ of client.subscribeGroupMessages({ filters: [{}] }));
     };
-    const none = await failure(read([]));
-    expect([none.code, none.rawMessage]).toEqual([Code.InvalidArgument, "filters: wanted at least 1, found none"]);
-    expect((await failure(read([{}]))).code).toBe(Code.InvalidArgument);
+    expect((await failure(read())).code).toBe(Code.InvalidArgument);
   });
 });
 

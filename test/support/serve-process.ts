@@ -113,7 +113,7 @@ export function cpuSeconds(pid: number): number {
 }
 
 /** Lets what goes wrong later be seen. */
-function passTroubleOn(line: string): void {
+export function passTroubleOn(line: string): void {
   if (/"level":"(warn|error)"/.test(line)) process.stderr.write(`${line}\n`);
 }
 
