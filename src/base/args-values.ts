@@ -46,6 +46,27 @@ export function bytes(min: number, max: number): ValueKind<number> {
   };
 }
 
+const TIME_UNITS_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** A time as milliseconds, written as 90s, 30m, 12h or 7d; or `forever`: none. */
+export function durationOrForever(minMs: number, maxMs: number): ValueKind<number | undefined> {
+  const show = (ms: number) => {
+    const unit = ["d", "h", "m", "s"].find((name) => ms % (TIME_UNITS_MS[name] ?? 1) === 0) ?? "s";
+    return `${ms / (TIME_UNITS_MS[unit] ?? 1)}${unit}`;
+  };
+  return {
+    wanted: `a time from ${show(minMs)} to ${show(maxMs)}, as 90s, 30m, 12h or 7d; or forever`,
+    unit: "time | forever",
+    parse: (text) => {
+      if (text === "forever") return { value: undefined };
+      const [, digits, unit] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
+      const factor = TIME_UNITS_MS[unit ?? ""];
+      return within(factor === undefined ? undefined : Number(digits) * factor, minMs, maxMs);
+    },
+    show: (value) => (value === undefined ? "forever" : show(value)),
+  };
+}
+
 /** One of a few words. */
 export function choice<const T extends string>(words: readonly T[]): ValueKind<T> {
   return {

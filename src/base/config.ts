@@ -5,6 +5,7 @@ import {
   bytes,
   choice,
   databaseUrl,
+  durationOrForever,
   integer,
   listenAddress,
   listenAddressOrOff,
@@ -16,6 +17,9 @@ import { LOG_LEVELS } from "./log";
 
 const MiB = 1024 ** 2;
 const GiB = 1024 ** 3;
+
+/** How long messages may be kept: long enough to notice a mistake, short enough for the clock's nanoseconds. */
+const retention = durationOrForever(10_000, 36_500 * 86_400_000);
 
 /** What `tideline serve` can be told. */
 export const SERVE_SETTINGS = {
@@ -132,6 +136,20 @@ export const SERVE_SETTINGS = {
     kind: integer("messages", 1, 10_000_000),
     default: "10000",
     sentence: "How many messages may wait to be stored; beyond it publishers are told to come back.",
+  },
+  groupRetention: {
+    env: "TIDELINE_GROUP_RETENTION",
+    flag: "group-retention",
+    kind: retention,
+    default: "forever",
+    sentence: "How long group messages are kept; older ones are deleted, whoever has not read them.",
+  },
+  welcomeRetention: {
+    env: "TIDELINE_WELCOME_RETENTION",
+    flag: "welcome-retention",
+    kind: retention,
+    default: "forever",
+    sentence: "How long welcomes are kept; older ones are deleted, whoever has not read them.",
   },
   shutdownMs: {
     env: "TIDELINE_SHUTDOWN_MS",

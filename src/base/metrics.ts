@@ -90,11 +90,20 @@ export interface FeedMetrics {
   readonly deaf: Count;
 }
 
+/** What retention counts. */
+export interface RetentionMetrics {
+  /** Messages deleted because they were too old, by kind: group, welcome. */
+  readonly deleted: CountBy;
+  /** Bytes of them. */
+  readonly deletedBytes: Count;
+}
+
 /** All metrics of a process. */
 export interface Metrics {
   readonly serve: ServeMetrics;
   readonly publish: PublishMetrics;
   readonly feed: FeedMetrics;
+  readonly retention: RetentionMetrics;
   /** Calls back before the values are read, to bring up to date what is counted elsewhere. */
   beforeRead(update: () => void): void;
   /** The values now, in the text format of Prometheus, and the content type that goes with it. */
@@ -111,6 +120,7 @@ export function createMetrics(): Metrics {
     serve: serveMetrics(make),
     publish: publishMetrics(make),
     feed: feedMetrics(make),
+    retention: retentionMetrics(make),
     beforeRead: (update) => {
       updates.push(update);
     },
@@ -162,6 +172,13 @@ function feedMetrics(make: Maker): FeedMetrics {
     lookAgeSeconds: make.level("look_age_seconds", "Seconds since the last look at the store was done."),
     listening: make.level("listening", "1 while notifications reach this node."),
     deaf: make.count("listener_deaf_total", "How often the listener was found deaf or away."),
+  };
+}
+
+function retentionMetrics(make: Maker): RetentionMetrics {
+  return {
+    deleted: make.countBy("messages_deleted_total", "Messages deleted because they were too old, by kind.", "kind"),
+    deletedBytes: make.count("deleted_bytes_total", "Bytes of messages deleted because they were too old."),
   };
 }
 

@@ -6,6 +6,7 @@ import type { ServeConfig } from "../base/config";
 import type { Logger } from "../base/log";
 import { createMetrics, type Metrics } from "../base/metrics";
 import { DEFAULT_LIMITS } from "../core/limits";
+import { KIND_NAMES } from "../core/topic";
 import { createFeed, type RunningFeed } from "../feed/feed";
 import type { FeedOptions } from "../feed/options";
 import { type Readiness, startAdmin } from "../operator/admin";
@@ -21,6 +22,7 @@ import { startEmbedded } from "../store/embedded";
 import { provideBinaries } from "../store/embedded-archive";
 import { startListener } from "../store/listener";
 import { migrate } from "../store/migrate";
+import { startRetention } from "../store/retention";
 import { openStore, type Store } from "../store/store";
 import { type DatabaseTarget, parseTarget } from "../store/target";
 import type { Appender, Committed, Reader } from "../store/types";
@@ -74,6 +76,8 @@ export async function startNode(config: ServeConfig, log: Logger): Promise<Servi
     notifications: config.notify === "poll" ? "polling" : feed.stats().listening ? "listening" : "deaf",
   });
   if (config.notify === "listen") parts.use(await listen(database, { feed, metrics, log }));
+
+  parts.use(retain(config, { store, feed, metrics, log }));
 
   // From streams to clients.
   const { grpc, web } = await openPorts(config, { feed, reader: store.reader, metrics, log }, parts);
@@ -156,6 +160,24 @@ function listen(
     },
     { clock, log },
   );
+}
+
+/** Has messages deleted that are older than the configuration lets them become. */
+function retain(
+  { groupRetention, welcomeRetention }: ServeConfig,
+  { store, feed, metrics, log }: { readonly store: Store } & Omit<Served, "reader">,
+): AsyncDisposable {
+  return startRetention({
+    deleter: store.deleter,
+    maxAgeMs: [groupRetention, welcomeRetention],
+    clock,
+    log,
+    onDeleted: (kind, { rows, bytes, goneUpTo }) => {
+      metrics.retention.deleted.add(KIND_NAMES[kind], rows);
+      metrics.retention.deletedBytes.add(bytes);
+      feed.setGone(kind, goneUpTo);
+    },
+  });
 }
 
 /** Two of the readers are kept from replays, so that a storm of them cannot hold up looks and queries. */

@@ -19,6 +19,9 @@ export const KINDS: readonly Kind[] = [GROUP, WELCOME];
 /** One value per kind, indexed by the kind itself. */
 export type PerKind<T> = readonly [T, T];
 
+/** What the kinds are called in metrics and logs. */
+export const KIND_NAMES: PerKind<string> = ["group", "welcome"];
+
 declare const topicBrand: unique symbol;
 /** A valid topic: a known kind byte and at least one byte of identifier, one character per byte. */
 export type Topic = string & { readonly [topicBrand]: true };

@@ -58,6 +58,8 @@ export interface RunningFeed extends Feed, AsyncDisposable {
   notified(newest?: Newest): void;
   /** Whether notifications reach us. Until they do, the store is polled. */
   setListening(listening: boolean): void;
+  /** The store has no message of a kind up to this id any more: replays need not look there. */
+  setGone(kind: Kind, upTo: bigint): void;
   /** Whether the first look is done and the last one did not fail. */
   readonly ready: boolean;
   stats(): FeedStats;
@@ -148,6 +150,10 @@ class StoreFeed implements RunningFeed {
 
   setListening(listening: boolean): void {
     this.#tailer.setListening(listening);
+  }
+
+  setGone(kind: Kind, upTo: bigint): void {
+    this.#replayer.setGone(kind, upTo);
   }
 
   stats(): FeedStats {

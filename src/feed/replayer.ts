@@ -3,12 +3,12 @@ import type { Logger } from "../base/log";
 import type { Message } from "../core/message";
 import type { ReplayScope } from "../core/session/events";
 import type { Tail } from "../core/tail";
-import { KINDS, kindOf, type PerKind } from "../core/topic";
+import { KINDS, type Kind, kindOf, type PerKind } from "../core/topic";
 import { StoreError } from "../store/error";
 import type { Reader } from "../store/types";
 import type { HeadIndex } from "./head-index";
 import { HeadQuestions } from "./head-questions";
-import { lower } from "./ids";
+import { higher, lower } from "./ids";
 import type { FeedOptions } from "./options";
 import { QueryPool } from "./pool";
 import { faultOf } from "./retry";
@@ -44,6 +44,8 @@ export class Replayer {
   readonly #pool: QueryPool;
   readonly #scanParts: ScanParts;
   readonly #runs = new Set<ReplayRun>();
+  /** Per kind, an id up to which the store has no message any more. */
+  readonly #gone: [bigint, bigint] = [0n, 0n];
 
   constructor(parts: ReplayerParts) {
     this.#parts = parts;
@@ -67,6 +69,7 @@ export class Replayer {
         maxBytes: () => Math.min(options.sharedBytes, this.#runs.size * SHARED_BYTES_PER_REPLAY),
       }),
       pageBytes: () => this.#pageBytes(),
+      gone: this.#gone,
     };
   }
 
@@ -81,6 +84,10 @@ export class Replayer {
 
   get queriesWaiting(): number {
     return this.#pool.waiting;
+  }
+
+  setGone(kind: Kind, upTo: bigint): void {
+    this.#gone[kind] = higher(this.#gone[kind], upTo);
   }
 
   /** See Feed.replay. A ceiling above the tail's head counts as the head: what is above it comes as offers. */

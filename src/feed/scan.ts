@@ -1,6 +1,6 @@
 import type { Message } from "../core/message";
 import type { Offset, Tail } from "../core/tail";
-import type { Kind, Topic } from "../core/topic";
+import type { Kind, PerKind, Topic } from "../core/topic";
 import type { HeadIndex } from "./head-index";
 import type { HeadQuestions } from "./head-questions";
 import { higher, lower } from "./ids";
@@ -15,6 +15,8 @@ export interface ScanParts {
   readonly reads: ScanReads;
   /** Bytes of entries that a page of any scan may hold now, about. */
   readonly pageBytes: () => number;
+  /** Per kind, an id up to which the store has no message any more; rises. */
+  readonly gone: PerKind<bigint>;
 }
 
 /** One kind's share of a replay. */
@@ -76,7 +78,7 @@ export class Scan {
     this.#kind = scope.kind;
     this.#ceiling = scope.ceiling;
     this.#wanted = scope.wanted;
-    this.#position = lowestFloor(scope.wanted) ?? scope.ceiling;
+    this.#position = higher(lowestFloor(scope.wanted) ?? scope.ceiling, parts.gone[scope.kind]);
   }
 
   /** Nothing is left to read. */

@@ -2,7 +2,7 @@
 
 import type { Clock } from "../base/clock";
 import type { PublishMetrics } from "../base/metrics";
-import { GROUP, type Kind, WELCOME } from "../core/topic";
+import { GROUP, KIND_NAMES, type Kind, WELCOME } from "../core/topic";
 import type { Feed } from "../feed/types";
 import { parseGroupMessage } from "../mls/group-message";
 import { describeFault } from "../mls/reader";
@@ -62,7 +62,7 @@ async function publish(deps: PublishDeps, kind: Kind, read: () => readonly NewMe
     const messages = read();
     if (messages.length === 0) throw invalidArgument("messages: wanted at least 1, found none");
     await deps.feed.publish(messages);
-    metrics.messages.add(kind === GROUP ? "group" : "welcome", messages.length);
+    metrics.messages.add(KIND_NAMES[kind], messages.length);
     metrics.seconds.observe((clock.now() - begun) / 1_000);
     return empty();
   } catch (error) {

@@ -4,6 +4,7 @@ import type { Clock } from "../base/clock";
 import type { Logger } from "../base/log";
 import { type AppendStatements, prepareAppend, SqlAppender } from "./append";
 import { type BatcherLimits, DEFAULT_BATCHER_LIMITS } from "./batcher";
+import { type DeleteStatements, prepareDeletes, SqlDeleter } from "./deleter";
 import { SqlCommitLogs, SqlIdentityLog, SqlKeyPackages } from "./identity";
 import {
   type IdentityReads,
@@ -17,7 +18,7 @@ import { DEFAULT_RETRY, type RetryHost, type RetryPolicy } from "./retry";
 import { SqlPool } from "./sql";
 import { diagnose, toStoreError } from "./sql-errors";
 import { type DatabaseTarget, describeTarget } from "./target";
-import type { Appender, Committed, Reader } from "./types";
+import type { Appender, Committed, Deleter, Reader } from "./types";
 import type { CommitLogs, IdentityLog, KeyPackages } from "./types-identity";
 
 export interface StoreOptions {
@@ -66,6 +67,7 @@ export interface Store extends AsyncDisposable {
   readonly identities: IdentityLog;
   readonly keyPackages: KeyPackages;
   readonly commitLogs: CommitLogs;
+  readonly deleter: Deleter;
   /** One is enough for a process: each has queues of its own. */
   appender(options: AppenderOptions): Appender;
 }
@@ -120,12 +122,14 @@ class SqlStore implements Store {
   readonly identities: IdentityLog;
   readonly keyPackages: KeyPackages;
   readonly commitLogs: CommitLogs;
+  readonly deleter: Deleter;
   readonly #options: StoreOptions;
   readonly #retry: RetryHost;
   readonly #reads: SqlPool<ReadStatements>;
   readonly #quickReads: SqlPool<ReadStatements & IdentityReads>;
   readonly #identityWrites: SqlPool<IdentityWrites>;
   readonly #appends: SqlPool<AppendStatements>;
+  readonly #deletes: SqlPool<DeleteStatements>;
   readonly #appenders: SqlAppender[] = [];
   readonly #closing = new AbortController();
   #failing = false;
@@ -163,6 +167,10 @@ class SqlStore implements Store {
       { ...common, applicationName: "tideline append", connections: APPEND_CONNECTIONS, maxWaiting: 64 },
       prepareAppend,
     );
+    this.#deletes = new SqlPool(
+      { ...common, applicationName: "tideline retention", connections: 1, maxWaiting: 16 },
+      prepareDeletes,
+    );
     this.#retry = {
       clock,
       policy: options.retry ?? DEFAULT_RETRY,
@@ -176,6 +184,7 @@ class SqlStore implements Store {
     this.identities = new SqlIdentityLog(host);
     this.keyPackages = new SqlKeyPackages(host);
     this.commitLogs = new SqlCommitLogs(host);
+    this.deleter = new SqlDeleter({ pool: this.#deletes, retry: this.#retry, clock });
   }
 
   appender({ onCommitted }: AppenderOptions): Appender {
@@ -188,7 +197,7 @@ class SqlStore implements Store {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
     await Promise.all(this.#appenders.map((appender) => appender.close()));
-    const pools = [this.#appends, this.#reads, this.#quickReads, this.#identityWrites];
+    const pools = [this.#appends, this.#reads, this.#quickReads, this.#identityWrites, this.#deletes];
     await Promise.all(pools.map((pool) => pool[Symbol.asyncDispose]()));
   }
 

@@ -81,6 +81,34 @@ export interface Reader {
   newest(topics: readonly Topic[]): Promise<readonly (StoredMessage | undefined)[]>;
 }
 
+/** Which messages are too old to be kept. */
+export interface TooOld {
+  readonly kind: Kind;
+  /** Everything up to this id is known to be gone; 0 if nothing is. */
+  readonly above: bigint;
+  /** Age from which a message is too old, in nanoseconds, by the slower of two clocks: the caller's and the database's. */
+  readonly ageNs: bigint;
+}
+
+/** What one call deleted. */
+export interface Deleted {
+  /** Whether it was this caller's turn: one process deletes at a time, and to the others nothing happens. */
+  readonly mine: boolean;
+  readonly rows: number;
+  /** Bytes of the bodies. */
+  readonly bytes: number;
+  /** No message of the kind is left up to this id, whoever deleted it. */
+  readonly goneUpTo: bigint;
+  /** Whether there may be more that is too old: the call deleted as much as one may. */
+  readonly more: boolean;
+}
+
+/** Deletes messages. Ids are never given twice, whatever is deleted: what was given stays in the sequence. */
+export interface Deleter {
+  /** Deletes the oldest messages of a kind that are too old: a bounded number of them, in one commit. @throws StoreError */
+  deleteOld(tooOld: TooOld): Promise<Deleted>;
+}
+
 /** The newest message of a committed batch. */
 export interface Newest {
   readonly kind: Kind;

@@ -4,6 +4,7 @@ import {
   bytes,
   cursor,
   databaseUrl,
+  durationOrForever,
   integer,
   listenAddress,
   listenAddressOrOff,
@@ -29,6 +30,18 @@ describe("numbers", () => {
     expect(kind.show(3 * 1024 ** 2)).toBe("3MiB");
     expect(kind.show(1500)).toBe("1500");
     expect(kind.show(0)).toBe("0");
+  });
+
+  test("of time carry a unit, are shown with the largest that fits, and may be none", () => {
+    const kind = durationOrForever(10_000, 365 * 86_400_000);
+    expect(kind.parse("90s")).toEqual({ value: 90_000 });
+    expect(kind.parse("30d")).toEqual({ value: 30 * 86_400_000 });
+    expect(kind.parse("forever")).toEqual({ value: undefined });
+    for (const text of ["30", "9s", "366d", "1.5h", "-1d", "0", "", "7D", "3constructor"]) {
+      expect(kind.parse(text)).toBeUndefined();
+    }
+    expect([90_000, 36 * 3_600_000, 86_400_000, undefined].map(kind.show)).toEqual(["90s", "36h", "1d", "forever"]);
+    expect(kind.wanted).toContain("from 10s to 365d");
   });
 
   test("per second may be broken, and are above 0", () => {

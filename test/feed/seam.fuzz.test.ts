@@ -3,6 +3,7 @@ import type { ReplayScope } from "../../src/core/session/events";
 import { KINDS, type Kind, kindOf, type Topic } from "../../src/core/topic";
 import type { RunningFeed } from "../../src/feed/feed";
 import { StoreError } from "../../src/store/error";
+import type { StoredMessage } from "../../src/store/types";
 import { MemoryStore, testMessage, testTopics } from "../support/memory-store";
 import { Prng } from "../support/prng";
 import { VirtualClock } from "../support/virtual-clock";
@@ -16,18 +17,37 @@ const SEED_MS = 1_000;
 describe("the seam between replay and offers", () => {
   test(
     `I1, I2, I3, I5: in ${SEEDS} histories, replay up to the ceiling and offers from then on are everything, once`,
+    () => histories({ delete: 0 }),
+    SEED_MS * SEEDS,
+  );
+
+  test(
+    `I1, I2, I3, I5: in ${SEEDS} histories whose oldest messages are deleted meanwhile, all that is left comes once`,
     async () => {
-      for (let seed = 1; seed <= SEEDS; seed++) {
-        try {
-          await history(seed);
-        } catch (error) {
-          throw new Error(`seed ${seed}: ${error}`, { cause: error });
-        }
-      }
+      const deleted = await histories({ delete: 1 });
+      expect(deleted).toBeGreaterThan(SEEDS * 10);
     },
     SEED_MS * SEEDS,
   );
 });
+
+/** How often messages are deleted, in proportion to other acts. */
+interface Retention {
+  readonly delete: number;
+}
+
+/** Returns how many messages were deleted in all of them. */
+async function histories(retention: Retention): Promise<number> {
+  let deleted = 0;
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    try {
+      deleted += await history(seed, retention);
+    } catch (error) {
+      throw new Error(`seed ${seed}: ${error}`, { cause: error });
+    }
+  }
+  return deleted;
+}
 
 /** What one stream asked for in one synchronous turn. */
 interface Stream {
@@ -38,7 +58,7 @@ interface Stream {
 }
 
 /** Streams come and go on one node while it and others write, with a tail and an index that are far too small. */
-async function history(seed: number): Promise<void> {
+async function history(seed: number, retention: Retention): Promise<number> {
   const random = new Prng(seed);
   const clock = new VirtualClock();
   const store = new MemoryStore(clock);
@@ -65,12 +85,14 @@ async function history(seed: number): Promise<void> {
   await starting;
   const streams: Stream[] = [];
   const publishes: Promise<void>[] = [];
+  const deleted: StoredMessage[] = [];
   for (let step = 0; step < 120; step++) {
-    const act = random.weighted({ open: 3, publish: 4, insert: 3, cancel: 1, fault: 0.2, pass: 5 });
+    const act = random.weighted({ open: 3, publish: 4, insert: 3, cancel: 1, fault: 0.2, pass: 5, ...retention });
     if (act === "open") streams.push(open(feed, random, topics));
     if (act === "publish") publishes.push(feed.publish([testMessage(random.pick(topics), step)]));
     if (act === "insert") store.insert(random.pick(topics), undefined, holes(random));
     if (act === "cancel" && streams.length > 0) cancel(random.pick(streams));
+    if (act === "delete") deleted.push(...deleteOldest(feed, random, store));
     if (act === "fault") reader.failure = new StoreError("unreachable", "no answer");
     if (act === "pass") await clock.advanceAsync(random.int(20));
     if (random.chance(0.2)) reader.failure = undefined;
@@ -78,7 +100,18 @@ async function history(seed: number): Promise<void> {
   reader.failure = undefined;
   await clock.advanceAsync(30_000);
   await Promise.all(publishes);
-  for (const stream of streams) check(stream, store);
+  for (const stream of streams) check(stream, store, deleted);
+  return deleted.length;
+}
+
+/** Deletes some of the oldest messages of a kind, all of which the tail has seen; the feed may be told or not. */
+function deleteOldest(feed: RunningFeed, random: Prng, store: MemoryStore): readonly StoredMessage[] {
+  const kind = random.pick(KINDS);
+  const upTo = BigInt(random.int(Number(feed.tail.headIds[kind]) + 1));
+  const gone = store.rows(kind).filter(({ id }) => id <= upTo);
+  store.deleteUpTo(kind, upTo);
+  if (random.chance(0.5)) feed.setGone(kind, upTo);
+  return gone;
 }
 
 /** As a session does: watch, take the ceiling, and start the replay, all in one turn. */
@@ -105,26 +138,29 @@ function cancel(stream: Stream): void {
   stream.sink.replay?.cancel();
 }
 
-function check({ scope, sink, probe, cancelled }: Stream, store: MemoryStore): void {
+/** What was deleted may have come, in its place, or not. */
+function check({ scope, sink, probe, cancelled }: Stream, store: MemoryStore, deleted: readonly StoredMessage[]): void {
   expect(sink.faults).toEqual([]);
   expect(sink.failure).toBeUndefined();
   expect(sink.done).toBe(!cancelled);
   for (const kind of KINDS) {
     const replayed = idsOf(sink.messages, kind);
     const offered = probe.ids(kind);
-    const due = dueOf(scope, kind, store);
+    const came = new Set([...replayed, ...offered]);
+    const gone = deleted.filter(({ id }) => came.has(id));
+    const due = dueOf(scope, kind, [...gone, ...store.rows(kind)]);
     if (!cancelled) expect([...replayed, ...offered]).toEqual([...due]);
     else expect([...due].slice(0, replayed.length)).toEqual([...replayed]);
   }
 }
 
 /** Everything of a kind that a stream must get: above the floors in history, and whatever came since. */
-function dueOf(scope: ReplayScope, kind: Kind, store: MemoryStore): readonly bigint[] {
+function dueOf(scope: ReplayScope, kind: Kind, rows: readonly StoredMessage[]): readonly bigint[] {
   const floorOf = new Map(scope.topics.map((topic, at) => [topic, scope.floors[at] ?? 0n]));
-  return store
-    .rows(kind)
-    .filter(({ topic, id }) => id > (floorOf.get(topic) ?? id))
-    .map(({ id }) => id);
+  return rows
+    .filter(({ topic, id }) => kindOf(topic) === kind && id > (floorOf.get(topic) ?? id))
+    .map(({ id }) => id)
+    .sort((a, b) => Number(a - b));
 }
 
 function holes(random: Prng): bigint {

@@ -42,6 +42,15 @@ export class MemoryStore {
     return stored;
   }
 
+  /** Deletes every message of a kind up to an id, as retention does. Ids are not given again. */
+  deleteUpTo(kind: Kind, id: bigint): void {
+    const rows = this.#rows[kind];
+    rows.splice(0, firstAbove(rows, id));
+    for (const [topic, ofTopic] of this.#ofTopic) {
+      if (kindOf(topic) === kind) ofTopic.splice(0, firstAbove(ofTopic, id));
+    }
+  }
+
   /** All messages of a kind, ascending. */
   rows(kind: Kind): readonly StoredMessage[] {
     return this.#rows[kind];
