@@ -25,7 +25,7 @@ import { migrate } from "../store/migrate";
 import { startRetention } from "../store/retention";
 import { openStore, type Store } from "../store/store";
 import { type DatabaseTarget, parseTarget } from "../store/target";
-import type { Appender, Committed, Reader } from "../store/types";
+import type { Appender, Committed } from "../store/types";
 import { encodeEntry } from "../wire/entry";
 
 /** Bytes that one request may have: what SDKs send at most in one message. */
@@ -80,7 +80,7 @@ export async function startNode(config: ServeConfig, log: Logger): Promise<Servi
   parts.use(retain(config, { store, feed, metrics, log }));
 
   // From streams to clients.
-  const { grpc, web } = await openPorts(config, { feed, reader: store.reader, metrics, log }, parts);
+  const { grpc, web } = await openPorts(config, { feed, store, metrics, log }, parts);
 
   const held = parts.move();
   return {
@@ -95,19 +95,25 @@ export async function startNode(config: ServeConfig, log: Logger): Promise<Servi
 /** What streams and calls are served from. */
 interface Served {
   readonly feed: RunningFeed;
-  readonly reader: Reader;
+  readonly store: Store;
   readonly metrics: Metrics;
   readonly log: Logger;
 }
 
 /** Opens the ports that clients come to. */
-async function openPorts(config: ServeConfig, { feed, reader, metrics, log }: Served, parts: AsyncDisposableStack) {
+async function openPorts(config: ServeConfig, { feed, store, metrics, log }: Served, parts: AsyncDisposableStack) {
   const { keepaliveMs, stallMs, maxMessageBytes } = config;
   const counts = new StreamCounts(metrics);
   const streams = createStreamHost({ feed, clock, log, metrics: counts, limits: DEFAULT_LIMITS, keepaliveMs, stallMs });
   counts.watch(streams.streams);
   const publish = { feed, clock, metrics: metrics.publish, maxMessageBytes };
-  const deps = { publish, query: { reader }, streams, metrics: metrics.serve, clock, log };
+  const deps = {
+    publish,
+    query: { reader: store.reader },
+    keyPackages: { packages: store.keyPackages, clock },
+    commitLogs: { logs: store.commitLogs },
+    ...{ streams, metrics: metrics.serve, clock, log },
+  };
   const services = (router: Parameters<typeof registerServices>[0]) => registerServices(router, deps);
   const common = { services, maxRequestBytes: MAX_REQUEST_BYTES, stallMs, clock, log };
   const web = config.webListen && parts.use(await startWeb({ ...config.webListen, ...common }));

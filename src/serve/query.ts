@@ -1,20 +1,18 @@
 /** The RPCs of MlsApi that read. Each is a plain function, so that any way of speaking to the node can call it. */
 
-import { MAX_CURSOR } from "../core/limits";
 import { GROUP, type Kind, type Topic, WELCOME } from "../core/topic";
 import type { Reader } from "../store/types";
 import { topicOfBytes } from "../wire/bytes";
 import type {
   GetNewestGroupMessageRequest,
   GetNewestGroupMessageResponse,
-  PagingInfo,
   QueryGroupMessagesRequest,
   QueryWelcomeMessagesRequest,
   QueryWelcomeMessagesResponse,
 } from "../wire/gen/mls/api/v1/mls_pb";
-import { type Found, newestGroupMessageResponse, type Page, pageOf, queryWelcomeMessagesResponse } from "../wire/unary";
+import { type Found, newestGroupMessageResponse, type Page, queryWelcomeMessagesResponse } from "../wire/unary";
 import { invalidArgument } from "./errors";
-import { checkIdentifier } from "./mls-api-checks";
+import { checkIdentifier, pageAsked } from "./mls-api-checks";
 
 /** What reading takes. The reader asks the database, so a client reads its own writes whichever node took them. */
 export interface QueryDeps {
@@ -26,7 +24,7 @@ export const MAX_NEWEST_GROUPS = 10_000;
 
 /** One page of a group's messages, to be put into words by whoever asked. @throws ConnectError, StoreError */
 export async function queryGroupMessages(deps: QueryDeps, request: QueryGroupMessagesRequest): Promise<Found> {
-  const page = pageAsked(request.pagingInfo);
+  const page = pageAsked("paging_info", request.pagingInfo);
   const topic = topicAsked("group_id", GROUP, request.groupId);
   return await pageOfTopic(deps, topic, page);
 }
@@ -36,7 +34,7 @@ export async function queryWelcomeMessages(
   deps: QueryDeps,
   request: QueryWelcomeMessagesRequest,
 ): Promise<QueryWelcomeMessagesResponse> {
-  const page = pageAsked(request.pagingInfo);
+  const page = pageAsked("paging_info", request.pagingInfo);
   const topic = topicAsked("installation_key", WELCOME, request.installationKey);
   return queryWelcomeMessagesResponse(await pageOfTopic(deps, topic, page));
 }
@@ -62,17 +60,4 @@ async function pageOfTopic({ reader }: QueryDeps, topic: Topic, page: Page): Pro
 function topicAsked(field: string, kind: Kind, identifier: Uint8Array): Topic {
   checkIdentifier(field, identifier);
   return topicOfBytes(kind, identifier);
-}
-
-function pageAsked(paging: PagingInfo | undefined): Page {
-  const page = pageOf(paging);
-  if (page === undefined) {
-    throw invalidArgument(
-      `paging_info.direction: wanted 0, 1 (ascending) or 2 (descending), found ${paging?.direction}`,
-    );
-  }
-  if (page.cursor !== undefined && page.cursor > MAX_CURSOR) {
-    throw invalidArgument(`paging_info.id_cursor: wanted at most 2^63-1, found ${page.cursor}`);
-  }
-  return page;
 }

@@ -4,17 +4,13 @@ import { Code, type ConnectRouter } from "@connectrpc/connect";
 import type { Clock } from "../base/clock";
 import type { Logger } from "../base/log";
 import type { ServeMetrics } from "../base/metrics";
-import {
-  type GetNewestGroupMessageRequest,
-  MlsApi,
-  type QueryGroupMessagesRequest,
-  type QueryWelcomeMessagesRequest,
-  type SendGroupMessagesRequest,
-  type SendWelcomeMessagesRequest,
-} from "../wire/gen/mls/api/v1/mls_pb";
+import type { MessageOf, Schema, UnaryMethod } from "../wire/codec";
+import { MlsApi, type QueryGroupMessagesRequest } from "../wire/gen/mls/api/v1/mls_pb";
 import { encodeQueryGroupMessagesResponse, queryGroupMessagesResponse } from "../wire/unary";
 import { codeName, toConnectError } from "./errors";
 import { encodedRpc, type UnaryRpc, unaryRpc } from "./h2-unary-rpc";
+import { batchPublishCommitLog, batchQueryCommitLog, type CommitLogDeps } from "./mls-api-commit-log";
+import { fetchKeyPackages, type KeyPackageDeps, uploadKeyPackage } from "./mls-api-keys";
 import { type PublishDeps, sendGroupMessages, sendWelcomeMessages } from "./mls-api-publish";
 import { subscribe, subscribeGroupMessages, subscribeWelcomeMessages } from "./mls-api-streams";
 import { getNewestGroupMessage, type QueryDeps, queryGroupMessages, queryWelcomeMessages } from "./query";
@@ -24,22 +20,13 @@ import type { StreamHost } from "./runner-host";
 export interface ServiceDeps {
   readonly publish: PublishDeps;
   readonly query: QueryDeps;
+  readonly keyPackages: KeyPackageDeps;
+  readonly commitLogs: CommitLogDeps;
   readonly streams: StreamHost;
   readonly metrics: ServeMetrics;
   readonly clock: Pick<Clock, "now">;
   readonly log: Logger;
 }
-
-const {
-  sendGroupMessages: SEND_GROUP,
-  sendWelcomeMessages: SEND_WELCOME,
-  queryGroupMessages: QUERY_GROUP,
-  queryWelcomeMessages: QUERY_WELCOME,
-  getNewestGroupMessage: NEWEST_GROUP,
-  subscribe: SUBSCRIBE,
-  subscribeGroupMessages: SUBSCRIBE_GROUP,
-  subscribeWelcomeMessages: SUBSCRIBE_WELCOME,
-} = MlsApi.method;
 
 /** RPCs that no client calls: nobody need wait for them. */
 const NEVER_SERVED: ReadonlySet<string> = new Set(
@@ -49,7 +36,7 @@ const NEVER_SERVED: ReadonlySet<string> = new Set(
 /** What a client is told that calls a path which is not served. */
 export function unimplementedMessage(path: string): string {
   if (NEVER_SERVED.has(path)) return "this RPC is not part of the network any more; no node needs to serve it";
-  return "this node does not serve this RPC; it serves publishing, queries and streams of xmtp.mls.api.v1.MlsApi";
+  return "this node does not serve this RPC; it serves xmtp.mls.api.v1.MlsApi";
 }
 
 /**
@@ -58,45 +45,70 @@ export function unimplementedMessage(path: string): string {
  */
 export function registerServices(router: ConnectRouter, deps: ServiceDeps): void {
   const { streams } = deps;
-  const calls = countedCalls(deps);
+  const { subscribe: mutable, subscribeGroupMessages: ofGroups, subscribeWelcomeMessages: ofWelcomes } = MlsApi.method;
+  for (const { register } of unaryServices(deps)) register(router);
   router
-    .rpc(SEND_GROUP, calls.sendGroup)
-    .rpc(SEND_WELCOME, calls.sendWelcome)
-    .rpc(QUERY_GROUP, async (request) => queryGroupMessagesResponse(await calls.queryGroup(request)))
-    .rpc(QUERY_WELCOME, calls.queryWelcome)
-    .rpc(NEWEST_GROUP, calls.newestGroup)
-    .rpc(SUBSCRIBE, (requests, call) => subscribe(streams, requests, call))
-    .rpc(SUBSCRIBE_GROUP, (request, call) => subscribeGroupMessages(streams, request, call))
-    .rpc(SUBSCRIBE_WELCOME, (request, call) => subscribeWelcomeMessages(streams, request, call));
+    .rpc(mutable, (requests, call) => subscribe(streams, requests, call))
+    .rpc(ofGroups, (request, call) => subscribeGroupMessages(streams, request, call))
+    .rpc(ofWelcomes, (request, call) => subscribeWelcomeMessages(streams, request, call));
 }
 
-/** Of these RPCs those that gRPC's clients get without Connect in between: the ones that are called often. */
+/** Those that are no streams, for gRPC's clients, who get them without Connect in between. */
 export function unaryRpcs(deps: ServiceDeps): readonly UnaryRpc[] {
-  const calls = countedCalls(deps);
+  return unaryServices(deps).map(({ unary }) => unary);
+}
+
+/** An RPC that is no stream, for either way of calling it. */
+interface UnaryService {
+  readonly unary: UnaryRpc;
+  register(router: ConnectRouter): void;
+}
+
+function unaryServices(deps: ServiceDeps): readonly UnaryService[] {
+  return [...messageServices(deps), ...installationServices(deps)];
+}
+
+function messageServices(deps: ServiceDeps): readonly UnaryService[] {
+  const { publish, query } = deps;
+  const { method } = MlsApi;
   return [
-    unaryRpc(SEND_GROUP, calls.sendGroup),
-    unaryRpc(SEND_WELCOME, calls.sendWelcome),
-    encodedRpc(QUERY_GROUP, async (request) => encodeQueryGroupMessagesResponse(await calls.queryGroup(request))),
-    unaryRpc(QUERY_WELCOME, calls.queryWelcome),
-    unaryRpc(NEWEST_GROUP, calls.newestGroup),
+    served(deps, method.sendGroupMessages, (request) => sendGroupMessages(publish, request)),
+    served(deps, method.sendWelcomeMessages, (request) => sendWelcomeMessages(publish, request)),
+    queryGroupService(deps),
+    served(deps, method.queryWelcomeMessages, (request) => queryWelcomeMessages(query, request)),
+    served(deps, method.getNewestGroupMessage, (request) => getNewestGroupMessage(query, request)),
   ];
 }
 
-/** The unary RPCs, each once, whatever way it is called. */
-function countedCalls(deps: ServiceDeps) {
-  const { publish, query } = deps;
-  const counted = <I, O>({ name }: { readonly name: string }, call: (request: I) => Promise<O>) =>
-    countCalls(deps, name, call);
+function installationServices(deps: ServiceDeps): readonly UnaryService[] {
+  const { keyPackages, commitLogs } = deps;
+  const { method: mls } = MlsApi;
+  return [
+    served(deps, mls.uploadKeyPackage, (request) => uploadKeyPackage(keyPackages, request)),
+    served(deps, mls.fetchKeyPackages, (request) => fetchKeyPackages(keyPackages, request)),
+    served(deps, mls.batchPublishCommitLog, (request) => batchPublishCommitLog(commitLogs, request)),
+    served(deps, mls.batchQueryCommitLog, (request) => batchQueryCommitLog(commitLogs, request)),
+  ];
+}
+
+function served<I extends Schema, O extends Schema>(
+  deps: ServiceDeps,
+  method: UnaryMethod<I, O>,
+  call: (request: MessageOf<I>) => Promise<MessageOf<O>>,
+): UnaryService {
+  const counted = countCalls(deps, method.name, call);
+  return { unary: unaryRpc(method, counted), register: (router) => router.rpc(method, counted) };
+}
+
+/** The one whose response the unary lane writes straight from the stored rows. */
+function queryGroupService(deps: ServiceDeps): UnaryService {
+  const { queryGroupMessages: method } = MlsApi.method;
+  const counted = countCalls(deps, method.name, (request: QueryGroupMessagesRequest) =>
+    queryGroupMessages(deps.query, request),
+  );
   return {
-    sendGroup: counted(SEND_GROUP, (request: SendGroupMessagesRequest) => sendGroupMessages(publish, request)),
-    sendWelcome: counted(SEND_WELCOME, (request: SendWelcomeMessagesRequest) => sendWelcomeMessages(publish, request)),
-    queryGroup: counted(QUERY_GROUP, (request: QueryGroupMessagesRequest) => queryGroupMessages(query, request)),
-    queryWelcome: counted(QUERY_WELCOME, (request: QueryWelcomeMessagesRequest) =>
-      queryWelcomeMessages(query, request),
-    ),
-    newestGroup: counted(NEWEST_GROUP, (request: GetNewestGroupMessageRequest) =>
-      getNewestGroupMessage(query, request),
-    ),
+    unary: encodedRpc(method, async (request) => encodeQueryGroupMessagesResponse(await counted(request))),
+    register: (router) => router.rpc(method, async (request) => queryGroupMessagesResponse(await counted(request))),
   };
 }
 

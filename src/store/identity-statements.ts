@@ -25,7 +25,7 @@ const array = (name: string, type: "int2" | "int8" | "text" | "bytea"): SQL =>
 export function prepareIdentityReads(session: Session) {
   const { database, run } = session;
   const inbox = database
-    .select({ version: inboxes.version, updates: inboxes.updates, state: inboxes.state })
+    .select({ version: inboxes.version, state: inboxes.state })
     .from(inboxes)
     .where(eq(inboxes.inboxId, sql`${sql.placeholder("inboxId")}::text`))
     .toSQL();
@@ -51,9 +51,9 @@ export function prepareIdentityReads(session: Session) {
     .toSQL();
   return {
     inbox: async (values: { readonly inboxId: string }): Promise<Inbox | undefined> => {
-      type Row = readonly [version: bigint, updates: number, state: Uint8Array];
+      type Row = readonly [version: bigint, state: Uint8Array];
       const [row] = await run<Row>(inbox, values);
-      return row === undefined ? undefined : { version: row[0], updates: row[1], state: row[2] };
+      return row === undefined ? undefined : { version: row[0], state: row[1] };
     },
     updates: async (values: { readonly inboxIds: string; readonly above: string }) => {
       type Row = readonly [...Nth, id: bigint, createdNs: bigint, body: Uint8Array];

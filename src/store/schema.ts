@@ -69,6 +69,7 @@ export const identityUpdates = pgTable(
 export const inboxes = pgTable("inboxes", {
   inboxId: text("inbox_id").primaryKey(),
   version: bigint("version", { mode: "bigint" }).notNull(),
+  /** How many updates its log has: for operators. */
   updates: integer("updates").notNull(),
   state: bytes("state").notNull(),
 });

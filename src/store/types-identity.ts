@@ -14,9 +14,7 @@ export interface Identifier {
 export interface Inbox {
   /** The id of the newest update in it: an update that was judged by this state is stored only if nothing came since. */
   readonly version: bigint;
-  /** How many updates its log has. */
-  readonly updates: number;
-  /** The encoded AssociationState. */
+  /** As it was given with that update. */
   readonly state: Uint8Array;
 }
 
@@ -28,7 +26,7 @@ export interface NewIdentityUpdate {
   readonly judgedBy: bigint;
   /** The encoded IdentityUpdate. */
   readonly body: Uint8Array;
-  /** The encoded AssociationState of the inbox with this update. */
+  /** What the inbox amounts to with this update, encoded. */
   readonly state: Uint8Array;
   /** Identifiers that belong to the inbox from now on, each once. */
   readonly added: readonly Identifier[];

@@ -63,7 +63,7 @@ export function pageOf(paging: PagingInfo | undefined): Page | undefined {
 export function queryGroupMessagesResponse(found: Found): QueryGroupMessagesResponse {
   return create(QueryGroupMessagesResponseSchema, {
     messages: found.rows.map(groupMessage),
-    pagingInfo: paging(found),
+    pagingInfo: pagingInfo(found.page, found.rows),
   });
 }
 
@@ -72,7 +72,7 @@ export function queryGroupMessagesResponse(found: Found): QueryGroupMessagesResp
  * same field number (1), so no message is made of any row.
  */
 export function encodeQueryGroupMessagesResponse(found: Found): Uint8Array {
-  const last = create(QueryGroupMessagesResponseSchema, { pagingInfo: paging(found) });
+  const last = create(QueryGroupMessagesResponseSchema, { pagingInfo: pagingInfo(found.page, found.rows) });
   return Buffer.concat([...found.rows.map(encodeEntry), toBinary(QueryGroupMessagesResponseSchema, last)]);
 }
 
@@ -80,7 +80,7 @@ export function encodeQueryGroupMessagesResponse(found: Found): Uint8Array {
 export function queryWelcomeMessagesResponse(found: Found): QueryWelcomeMessagesResponse {
   return create(QueryWelcomeMessagesResponseSchema, {
     messages: found.rows.map(welcomeMessage),
-    pagingInfo: paging(found),
+    pagingInfo: pagingInfo(found.page, found.rows),
   });
 }
 
@@ -125,7 +125,7 @@ function groupMessageWithoutContent(row: Placed): GroupMessage {
 }
 
 /** The last id only if the page is full: a client that sees 0 asks no further. */
-function paging({ page, rows }: Found): PagingInfo {
+export function pagingInfo(page: Page, rows: readonly { readonly id: bigint }[]): PagingInfo {
   const full = rows.length === page.limit;
   return create(PagingInfoSchema, {
     direction: page.direction === "ascending" ? SortDirection.ASCENDING : SortDirection.DESCENDING,

@@ -7,6 +7,7 @@ import { startH2 } from "../../src/serve/h2";
 import { createStreamHost, noStreamMetrics } from "../../src/serve/runner-host";
 import { registerServices } from "../../src/serve/services";
 import { encodeEntry } from "../../src/wire/entry";
+import { memoryIdentityDeps } from "../support/memory-identity";
 import { MemoryStore } from "../support/memory-store";
 
 export interface NodeInMemory extends AsyncDisposable {
@@ -43,7 +44,8 @@ export async function startNodeInMemory(options: { keepaliveMs?: number; port?: 
     stallMs: 60_000,
   });
   const publish = { feed, clock: systemClock, metrics: metrics.publish, maxMessageBytes: 3 * 1024 ** 2 };
-  const deps = { publish, query: { reader }, streams: host, metrics: metrics.serve, clock: systemClock };
+  const messages = { publish, query: { reader }, streams: host };
+  const deps = { ...messages, ...memoryIdentityDeps(systemClock), metrics: metrics.serve, clock: systemClock };
   const server = await startH2({
     host: "127.0.0.1",
     port: options.port ?? 0,

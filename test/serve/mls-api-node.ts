@@ -67,6 +67,8 @@ export async function openNode(options: TestNodeOptions = {}): Promise<TestNode>
   const deps: ServiceDeps = {
     publish: { feed, clock, metrics: metrics.publish, maxMessageBytes: MAX_MESSAGE_BYTES },
     query: { reader: store.reader },
+    keyPackages: { packages: store.keyPackages, clock },
+    commitLogs: { logs: store.commitLogs },
     streams: host,
     metrics: metrics.serve,
     clock,

@@ -14,6 +14,7 @@ import { StreamCounts } from "../../src/serve/services-metrics";
 import { startWeb, type WebServer } from "../../src/serve/web";
 import { encodeEntry } from "../../src/wire/entry";
 import { MlsApi } from "../../src/wire/gen/mls/api/v1/mls_pb";
+import { memoryIdentityDeps } from "../support/memory-identity";
 import { MemoryStore } from "../support/memory-store";
 
 export const MAX_REQUEST_BYTES = 4_000_000;
@@ -78,6 +79,7 @@ export async function openUnaryNode(): Promise<UnaryNode> {
         newest: (topics) => orFail(() => reader.newest(topics)),
       },
     },
+    ...memoryIdentityDeps(clock),
     streams,
     metrics: metrics.serve,
     clock,

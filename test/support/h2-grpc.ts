@@ -3,6 +3,7 @@
 import {
   create,
   type DescMessage,
+  type DescMethodUnary,
   fromBinary,
   type MessageInitShape,
   type MessageShape,
@@ -119,6 +120,13 @@ export class SubscribeCall {
   }
 }
 
+/** How a unary call ended. */
+interface Unary {
+  readonly code: number;
+  readonly details: string;
+  readonly response: Buffer;
+}
+
 /** A client with a connection of its own. */
 export class GrpcClient implements Disposable {
   readonly #client: Client;
@@ -148,11 +156,28 @@ export class GrpcClient implements Disposable {
   }
 
   /** A unary call with empty messages: resolves with its status. */
-  call(path: string): Promise<{ readonly code: number; readonly details: string }> {
-    const { promise, resolve } = Promise.withResolvers<{ readonly code: number; readonly details: string }>();
+  async call(path: string): Promise<{ readonly code: number; readonly details: string }> {
+    const { code, details } = await this.#unary(path, Buffer.alloc(0));
+    return { code, details };
+  }
+
+  /** A unary call that has to go well: resolves with its response. */
+  async ask<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    request: MessageInitShape<I>,
+  ): Promise<MessageShape<O>> {
+    const path = `/${method.parent.typeName}/${method.name}`;
+    const encoded = Buffer.from(toBinary(method.input, create(method.input, request)));
+    const { code, details, response } = await this.#unary(path, encoded);
+    if (code !== 0) throw new Error(`${method.name} failed with ${code}: ${details}`);
+    return fromBinary(method.output, response);
+  }
+
+  #unary(path: string, request: Buffer): Promise<Unary> {
+    const { promise, resolve } = Promise.withResolvers<Unary>();
     const bytes = (value: Buffer) => value;
-    this.#client.makeUnaryRequest(path, bytes, bytes, Buffer.alloc(0), (error) => {
-      resolve({ code: error?.code ?? 0, details: error?.details ?? "" });
+    this.#client.makeUnaryRequest(path, bytes, bytes, request, (error, response = Buffer.alloc(0)) => {
+      resolve({ code: error?.code ?? 0, details: error?.details ?? "", response });
     });
     return promise;
   }

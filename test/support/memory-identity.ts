@@ -1,6 +1,7 @@
 /** The store of identities, key packages and commit logs as its types promise it, in memory. */
 
 import type { Clock } from "../../src/base/clock";
+import type { ServiceDeps } from "../../src/serve/services";
 import type { Direction } from "../../src/store/types";
 import type {
   CommitLogs,
@@ -36,7 +37,7 @@ export class MemoryIdentityLog implements IdentityLog {
     const inbox = this.#inboxes.get(inboxId);
     if ((inbox?.version ?? 0n) !== judgedBy) return undefined;
     const id = ++this.#last;
-    this.#inboxes.set(inboxId, { version: id, updates: (inbox?.updates ?? 0) + 1, state });
+    this.#inboxes.set(inboxId, { version: id, state });
     const log = this.#log.get(inboxId) ?? [];
     this.#log.set(inboxId, [...log, { id, createdNs: this.#clock.wallNs(), body }]);
     for (const identifier of removed) this.#inboxesOf(identifier).delete(inboxId);
@@ -89,4 +90,12 @@ export class MemoryCommitLogs implements CommitLogs {
       cursor === undefined || cursor === 0n || (direction === "ascending" ? id > cursor : id < cursor);
     return ordered.filter(({ id }) => isBeyond(id)).slice(0, limit);
   }
+}
+
+/** What the services of key packages and commit logs take, all of it in memory. */
+export function memoryIdentityDeps(clock: Clock): Pick<ServiceDeps, "keyPackages" | "commitLogs"> {
+  return {
+    keyPackages: { packages: new MemoryKeyPackages(), clock },
+    commitLogs: { logs: new MemoryCommitLogs() },
+  };
 }

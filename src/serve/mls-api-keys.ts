@@ -1,0 +1,54 @@
+/** The RPCs of MlsApi for key packages: what others need to add an installation to a group. */
+
+import type { Clock } from "../base/clock";
+import { checkKeyPackage } from "../mls/key-package";
+import type { KeyPackages } from "../store/types-identity";
+import type {
+  FetchKeyPackagesRequest,
+  FetchKeyPackagesResponse,
+  UploadKeyPackageRequest,
+} from "../wire/gen/mls/api/v1/mls_pb";
+import { keyPackagesResponse } from "../wire/identity";
+import { empty } from "../wire/unary";
+import { invalidArgument } from "./errors";
+import { checkCount, checkIdentifier } from "./mls-api-checks";
+
+/** What key packages take. */
+export interface KeyPackageDeps {
+  readonly packages: KeyPackages;
+  readonly clock: Pick<Clock, "wallNs">;
+}
+
+/** Bytes of a key package. Those of SDKs have about 1 600. */
+export const MAX_KEY_PACKAGE_BYTES = 16_384;
+/** Installations that one FetchKeyPackages may name: all members of a large group. */
+export const MAX_FETCHED_PACKAGES = 5_000;
+
+/**
+ * Keeps a key package, in place of the one that its installation had. The installation is read out of the package,
+ * which it has signed: nobody can replace another's.
+ * @throws ConnectError that names the rule; StoreError
+ */
+export async function uploadKeyPackage({ packages, clock }: KeyPackageDeps, request: UploadKeyPackageRequest) {
+  const field = "key_package.key_package_tls_serialized";
+  const data = request.keyPackage?.keyPackageTlsSerialized ?? new Uint8Array();
+  if (data.length === 0 || data.length > MAX_KEY_PACKAGE_BYTES) {
+    throw invalidArgument(`${field}: wanted 1 to ${MAX_KEY_PACKAGE_BYTES} bytes, found ${data.length}`);
+  }
+  const checked = await checkKeyPackage(data, Number(clock.wallNs() / 1_000_000n));
+  if (checked.kind === "invalid") throw invalidArgument(`${field}: ${checked.message}`);
+  await packages.put(checked.installationKey, data);
+  return empty();
+}
+
+/** The newest key package of each installation, in the order asked, empty where there is none. @throws ConnectError, StoreError */
+export async function fetchKeyPackages(
+  { packages }: KeyPackageDeps,
+  { installationKeys }: FetchKeyPackagesRequest,
+): Promise<FetchKeyPackagesResponse> {
+  checkCount("installation_keys", "installations", installationKeys.length, MAX_FETCHED_PACKAGES);
+  installationKeys.forEach((key, nth) => {
+    checkIdentifier(`installation_keys[${nth}]`, key);
+  });
+  return keyPackagesResponse(await packages.newest(installationKeys));
+}
