@@ -28,7 +28,11 @@ export interface FinishOptions {
 }
 
 export type Load = Omit<PublisherOptions, "number" | "address" | "ledger" | "prng">;
-export type Watching = Pick<SubscriberOptions, "topics" | "maxBufferedBytes"> & { readonly name?: string };
+export type Watching = Pick<SubscriberOptions, "topics" | "maxBufferedBytes"> & {
+  readonly name?: string;
+  /** host:port of what stands before the node, if something does. */
+  readonly through?: string;
+};
 
 const MIB = 1_048_576;
 /** What a node may hold more after a drill than when it began to serve: its tail (64 MiB) and what its engine keeps. */
@@ -75,12 +79,12 @@ export class Drill implements AsyncDisposable {
     return publisher;
   }
 
-  subscribe(node: FaultNode, { name, ...watching }: Watching): Subscriber {
+  subscribe(node: FaultNode, { name, through, ...watching }: Watching): Subscriber {
     const { ledger } = this;
     const subscriber = new Subscriber({
       ...watching,
       name: name ?? `stream ${this.subscribers.length + 1}`,
-      address: node.address,
+      address: through ?? node.address,
       ledger,
     });
     this.subscribers.push(subscriber);

@@ -12,3 +12,8 @@ export function handlesOf(pid: number): Handles {
   const [, kib = "0"] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
   return { rssBytes: Number(kib) * 1_024, fds: readdirSync(`/proc/${pid}/fd`).length };
 }
+
+/** How long the first thread of a process has waited for a core so far, in milliseconds: others had them all. */
+export function waitedForCoreMs(pid: number): number {
+  return Number(readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ")[1]) / 1_000_000;
+}

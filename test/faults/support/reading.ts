@@ -34,6 +34,13 @@ export class Reading {
     return this.#idOf.at(n);
   }
 
+  /** Of all messages received, ascending. */
+  get ids(): readonly number[] {
+    return Array.from({ length: this.#idOf.length }, (_, n) => this.idOf(n))
+      .filter((id) => id !== 0)
+      .sort((a, b) => a - b);
+  }
+
   take(lane: Lane, messages: readonly DeliveredMessage[]): void {
     const now = performance.now();
     for (const message of messages) this.#takeOne(lane, message, now);

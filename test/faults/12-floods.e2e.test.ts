@@ -1,0 +1,46 @@
+import { expect, test } from "bun:test";
+import { type AttackName, attack } from "./support/attacks";
+import { Drill } from "./support/drill";
+import { FaultNode } from "./support/node";
+import { scaled } from "./support/settings";
+
+const ATTACK_MS = 500;
+/** How long nothing may reach a stream while the node is attacked, in milliseconds: on a machine that others use too. */
+const MAX_SILENCE_MS = 2_000;
+
+/** A few of them; all are in 12-floods.faults.slow.test.ts. */
+const ATTACKS: readonly AttackName[] = [
+  "rapid reset",
+  "made you reset",
+  "PINGs",
+  "SETTINGS",
+  "CONTINUATION without end",
+];
+
+test("floods of resets, PINGs, SETTINGS and headers end their own connection, and no stream beside loses or waits", async () => {
+  await using node = await FaultNode.start();
+  await using drill = new Drill({ fault: 12, title: "floods" });
+  const topics = drill.topics({ groups: 4 });
+  const streams = [drill.subscribe(node, { topics }), drill.subscribe(node, { topics: topics.slice(2) })];
+  const publisher = drill.publish(node, { topics, perSecond: scaled(400), batch: 2 });
+  await drill.allConnected(1);
+  await drill.moreAcks(20);
+
+  const uncut: string[] = [];
+  let worstSilenceMs = 0;
+  for (const name of ATTACKS) {
+    const fromMs = performance.now();
+    const { cut } = await attack(name, { address: node.address, ms: ATTACK_MS });
+    const span = { fromMs, toMs: performance.now() };
+    if (cut === 0) uncut.push(name);
+    for (const { reading } of streams) {
+      worstSilenceMs = Math.max(worstSilenceMs, reading.arrivals.longestSilence(span));
+    }
+  }
+  await drill.moreAcks(20);
+  expect(uncut).toEqual([]);
+  expect(worstSilenceMs).toBeLessThan(MAX_SILENCE_MS);
+  expect(streams.map(({ connects }) => connects)).toEqual([1, 1]);
+  expect([...publisher.failures]).toEqual([]);
+  await drill.finish({ readAt: node, figures: { worstSilenceMs: Math.round(worstSilenceMs) } });
+}, 60_000);

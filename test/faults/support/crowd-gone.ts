@@ -1,0 +1,72 @@
+/** Fault 9: a crowd of streams beside an honest one is torn down, again and again. */
+
+import { expect } from "bun:test";
+import { readFileSync } from "node:fs";
+import { systemClock } from "../../../src/base/clock";
+import { Crowd } from "./crowd";
+import { Drill } from "./drill";
+import { waitedForCoreMs } from "./handles";
+import { FaultNode } from "./node";
+import { scaled } from "./settings";
+
+const CONNECTIONS = scaled(500);
+const STREAMS = 20;
+/** R-47, in milliseconds. */
+const RELEASE_MS = 1_000;
+const MIB = 1_048_576;
+
+/** What tearing a crowd down once has shown. */
+interface Round {
+  /**
+   * From the word to go until the node holds no stream and no socket of the crowd, in milliseconds, without the time
+   * in which the node had no core to run on.
+   */
+  readonly releaseMs: number;
+  readonly rssMiB: number;
+}
+
+/** @param how each crowd goes: all its connections are reset, or its process is killed. */
+export async function tearDownCrowds(title: string, how: readonly ("reset" | "kill")[]): Promise<readonly Round[]> {
+  await using node = await FaultNode.start();
+  await using drill = new Drill({ fault: 9, title });
+  const topics = drill.topics({ groups: 200 });
+  // A part of the crowd is given what the honest stream is given, and may be in the middle of that.
+  const stream = drill.subscribe(node, { topics: topics.slice(0, 4) });
+  const publisher = drill.publish(node, { topics: topics.slice(0, 4), perSecond: scaled(200), batch: 2 });
+  await drill.allConnected(1);
+  await drill.moreAcks(20);
+  const { fds } = node.handles;
+  const open = () => node.metric("tideline_streams_open");
+
+  const rounds: Round[] = [];
+  for (const means of how) {
+    using crowd = await Crowd.open({ address: node.address, connections: CONNECTIONS, streams: STREAMS, topics });
+    await drill.until("the crowd to be open", 30_000, async () => (await open()) === 1 + CONNECTIONS * STREAMS);
+    await drill.moreAcks(20);
+    const resetsBefore = resetsSent();
+    const running = () => systemClock.now() - waitedForCoreMs(node.pid);
+    const fromMs = running();
+    await crowd[means]();
+    await drill.until("the crowd to be gone", 30_000, async () => (await open()) === 1 && node.handles.fds <= fds + 8);
+    const releaseMs = Math.round(running() - fromMs);
+    rounds.push({ releaseMs, rssMiB: Math.round(node.handles.rssBytes / MIB) });
+    if (means === "reset") expect(resetsSent() - resetsBefore).toBeGreaterThanOrEqual(CONNECTIONS);
+    await drill.moreAcks(20);
+  }
+  expect(stream.connects).toBe(1);
+  expect([...publisher.failures]).toEqual([]);
+  const releaseMs = Math.max(...rounds.map((round) => round.releaseMs));
+  const figures = { releaseMs, rssOverRounds: rounds.map(({ rssMiB }) => rssMiB).join(" ") };
+  await drill.finish({ readAt: node, figures });
+  expect(releaseMs).toBeLessThan(RELEASE_MS);
+  return rounds;
+}
+
+/** TCP segments with RST that this machine has sent so far. */
+function resetsSent(): number {
+  const [names = [], values = []] = readFileSync("/proc/net/snmp", "utf8")
+    .split("\n")
+    .filter((line) => line.startsWith("Tcp:"))
+    .map((line) => line.split(" "));
+  return Number(values[names.indexOf("OutRsts")]);
+}
