@@ -25,7 +25,7 @@ const OWNERS: readonly { readonly of: RegExp; readonly folders: readonly string[
   { of: /^@bufbuild\/protobuf/, folders: ["wire"] },
   { of: /^@connectrpc\//, folders: ["serve", "client"] },
   { of: /^(drizzle-orm|postgres)(\/|$)/, folders: ["store"] },
-  { of: /^(ts-mls|viem|@noble\/curves)\//, folders: ["mls"] },
+  { of: /^(ts-mls|viem|@noble\/curves)(\/|$)/, folders: ["mls"] },
   { of: /^prom-client$/, folders: ["base"] },
   /** flock(2): the one lock on a directory that dies with its process. */
   { of: /^bun:ffi$/, folders: ["store"] },

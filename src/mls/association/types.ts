@@ -193,7 +193,8 @@ export const IDENTITY_LIMITS: IdentityLimits = { installations: 10, updates: 256
 
 /** Asks contract wallets about signatures, on their chains. */
 export interface ChainReader {
-  verifyContractSignature(question: ContractQuestion, signal?: AbortSignal): Promise<ContractAnswer>;
+  /** Never rejects for what a chain says or fails to say. */
+  verifyContractSignature(question: ContractQuestion): Promise<ContractAnswer>;
 }
 
 export interface ContractQuestion {
