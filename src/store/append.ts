@@ -1,4 +1,4 @@
-/** Makes messages durable: many requests in one autocommit statement per kind at a time. */
+/** Makes messages durable: many requests in one autocommit statement. */
 
 import { type SQL, sql } from "drizzle-orm";
 import type { Clock } from "../base/clock";
@@ -30,7 +30,11 @@ export interface AppendParameters {
 type Appended = readonly [id: bigint, fresh: boolean];
 
 export interface AppenderHost {
-  readonly pool: SqlPool<AppendStatements>;
+  /**
+   * A connection for each kind, which takes a batch behind another: they are stored in the order in which they were
+   * sent, and told in that in which they were stored.
+   */
+  readonly pools: PerKind<SqlPool<AppendStatements>>;
   readonly retry: RetryHost;
   readonly clock: Clock;
   readonly log: Logger;
@@ -89,11 +93,13 @@ export class SqlAppender implements Appender {
   }
 
   async #store(kind: Kind, messages: readonly NewMessage[]): Promise<readonly bigint[]> {
-    const { pool, retry, clock } = this.#host;
+    const { pools, retry, clock } = this.#host;
     // Made once: a repetition must say the very same, down to the time.
     const stampNs = clock.wallNs();
     const parameters = encode(kind, stampNs, messages);
-    const rows = await retrying(retry, "messages could not be stored", () => pool.run((append) => append(parameters)));
+    const rows = await retrying(retry, "messages could not be stored", () =>
+      pools[kind].run((append) => append(parameters)),
+    );
     if (rows.length !== messages.length) {
       const message = `append_messages answered ${rows.length} rows for ${messages.length} messages`;
       throw new StoreError("incompatible", message);

@@ -1,4 +1,4 @@
-/** Collects requests while a batch is being stored, so that the next batch carries them all. */
+/** Collects requests while others are being stored, so that the next batch carries them all. */
 
 import type { Clock } from "../base/clock";
 import { StoreError } from "./error";
@@ -13,6 +13,8 @@ export interface BatchSize {
 export interface BatcherLimits {
   /** What one batch carries. A request that is larger goes alone. */
   readonly batch: BatchSize;
+  /** How many rows must wait for a batch to be sent behind one that is still being stored. */
+  readonly aheadRows: number;
   /** What may be held at once, waiting or being stored. A request that is larger is taken when nothing else is held. */
   readonly queue: BatchSize & { readonly requests: number };
   /** How long a request may wait behind batches that fail, in milliseconds. */
@@ -22,6 +24,7 @@ export interface BatcherLimits {
 /** Batches of a few hundred rows store most per second; the queue is about a second's worth of them. */
 export const DEFAULT_BATCHER_LIMITS: BatcherLimits = {
   batch: { rows: 400, bytes: 4 << 20 },
+  aheadRows: 48,
   queue: { rows: 32_768, bytes: 64 << 20, requests: 32_768 },
   patienceMs: 5_000,
 };
@@ -43,10 +46,15 @@ interface Pending {
   readonly reject: (error: unknown) => void;
 }
 
+/** Batches being stored at once: the database has the next at hand when it is done with one. */
+const MAX_IN_FLIGHT = 2;
+
 /**
- * One batch at a time, in the order of arrival, as large as what has collected meanwhile: under little load a
- * request goes out at once and alone, under much load the cost of a commit is shared by hundreds.
+ * Batches in the order of arrival, each as large as what has collected meanwhile: under little load a request goes
+ * out at once and alone, under much load the cost of a commit is shared by hundreds.
  *
+ * While a batch is being stored, the next is sent behind it if it is worth a commit of its own, so that the database
+ * need not wait until this process has heard of the one and written the other.
  * A request is never split over two batches.
  */
 export class Batcher {
@@ -54,8 +62,10 @@ export class Batcher {
   readonly #clock: Clock;
   readonly #store: StoreBatch;
   readonly #waiting: Pending[] = [];
+  #waitingRows = 0;
   readonly #held = { rows: 0, bytes: 0, requests: 0 };
-  #running: Promise<void> | undefined;
+  readonly #inFlight = new Set<Promise<void>>();
+  #isWoken = false;
 
   constructor(limits: BatcherLimits, clock: Clock, store: StoreBatch) {
     this.#limits = limits;
@@ -76,23 +86,38 @@ export class Batcher {
     const request = { messages, bytes, since: this.#clock.now(), resolve, reject };
     this.#hold(request, 1);
     this.#waiting.push(request);
-    this.#running ??= this.#run();
+    this.#waitingRows += messages.length;
+    this.#wake();
     return promise;
   }
 
   /** Resolves when nothing is held any more. */
   async idle(): Promise<void> {
-    while (this.#running !== undefined) await this.#running;
+    while (this.#held.requests > 0) await Promise.all(this.#inFlight);
   }
 
-  async #run(): Promise<void> {
-    for (;;) {
-      // Whoever was just answered, or publishes in this very turn, still gets into the next batch.
-      await Promise.resolve();
-      if (this.#waiting.length === 0) break;
-      await this.#settle(this.#next());
-    }
-    this.#running = undefined;
+  /** Sends what may go. Whoever was just answered, or publishes in this very turn, still gets into it. */
+  #wake(): void {
+    if (this.#isWoken) return;
+    this.#isWoken = true;
+    queueMicrotask(() => {
+      this.#isWoken = false;
+      while (this.#mayGo()) this.#send(this.#next());
+    });
+  }
+
+  #mayGo(): boolean {
+    if (this.#waiting.length === 0) return false;
+    if (this.#inFlight.size === 0) return true;
+    return this.#inFlight.size < MAX_IN_FLIGHT && this.#waitingRows >= this.#limits.aheadRows;
+  }
+
+  #send(requests: readonly Pending[]): void {
+    const settled = this.#settle(requests).then(() => {
+      this.#inFlight.delete(settled);
+      this.#wake();
+    });
+    this.#inFlight.add(settled);
   }
 
   /** Takes the next batch from the front of the queue: at least one request. */
@@ -105,7 +130,13 @@ export class Batcher {
       if (count > 0 && (rows > batch.rows || bytes > batch.bytes)) break;
       count++;
     }
-    return this.#waiting.splice(0, count);
+    return this.#take(count);
+  }
+
+  #take(count: number): readonly Pending[] {
+    const taken = this.#waiting.splice(0, count);
+    for (const { messages } of taken) this.#waitingRows -= messages.length;
+    return taken;
   }
 
   /** Stores requests together; if the database refuses them, each half for itself, until the culprit is alone. */
@@ -134,7 +165,7 @@ export class Batcher {
   #rejectImpatient(error: StoreError): void {
     const cameBefore = this.#clock.now() - this.#limits.patienceMs;
     const patient = this.#waiting.findIndex((request) => request.since > cameBefore);
-    this.#reject(this.#waiting.splice(0, patient === -1 ? this.#waiting.length : patient), error);
+    this.#reject(this.#take(patient === -1 ? this.#waiting.length : patient), error);
   }
 
   #reject(requests: readonly Pending[], error: unknown): void {

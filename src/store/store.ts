@@ -2,6 +2,7 @@
 
 import type { Clock } from "../base/clock";
 import type { Logger } from "../base/log";
+import type { PerKind } from "../core/topic";
 import { type AppendStatements, prepareAppend, SqlAppender } from "./append";
 import { type BatcherLimits, DEFAULT_BATCHER_LIMITS } from "./batcher";
 import { type DeleteStatements, prepareDeletes, SqlDeleter } from "./deleter";
@@ -72,8 +73,8 @@ export interface Store extends AsyncDisposable {
   appender(options: AppenderOptions): Appender;
 }
 
-/** One for each kind, since each has one batch in flight. */
-const APPEND_CONNECTIONS = 2;
+/** Batches that share the connection of their kind. */
+const APPEND_DEPTH = 2;
 const DEFAULT_READ_CONNECTIONS = 4;
 /** Connections for short questions, and how many of these share one. */
 const QUICK_CONNECTIONS = 2;
@@ -128,7 +129,7 @@ class SqlStore implements Store {
   readonly #reads: SqlPool<ReadStatements>;
   readonly #quickReads: SqlPool<ReadStatements & IdentityReads>;
   readonly #identityWrites: SqlPool<IdentityWrites>;
-  readonly #appends: SqlPool<AppendStatements>;
+  readonly #appends: PerKind<SqlPool<AppendStatements>>;
   readonly #deletes: SqlPool<DeleteStatements>;
   readonly #appenders: SqlAppender[] = [];
   readonly #closing = new AbortController();
@@ -163,10 +164,14 @@ class SqlStore implements Store {
       { ...common, applicationName: "tideline identity", connections: IDENTITY_CONNECTIONS, maxWaiting: 1_024 },
       prepareIdentityWrites,
     );
-    this.#appends = new SqlPool(
-      { ...common, applicationName: "tideline append", connections: APPEND_CONNECTIONS, maxWaiting: 64 },
-      prepareAppend,
-    );
+    const append = {
+      ...common,
+      applicationName: "tideline append",
+      connections: 1,
+      depth: APPEND_DEPTH,
+      maxWaiting: 64,
+    };
+    this.#appends = [new SqlPool(append, prepareAppend), new SqlPool(append, prepareAppend)];
     this.#deletes = new SqlPool(
       { ...common, applicationName: "tideline retention", connections: 1, maxWaiting: 16 },
       prepareDeletes,
@@ -189,7 +194,7 @@ class SqlStore implements Store {
 
   appender({ onCommitted }: AppenderOptions): Appender {
     const { clock, log, batcher: limits = DEFAULT_BATCHER_LIMITS } = this.#options;
-    const appender = new SqlAppender({ pool: this.#appends, retry: this.#retry, clock, log, limits, onCommitted });
+    const appender = new SqlAppender({ pools: this.#appends, retry: this.#retry, clock, log, limits, onCommitted });
     this.#appenders.push(appender);
     return appender;
   }
@@ -197,7 +202,7 @@ class SqlStore implements Store {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
     await Promise.all(this.#appenders.map((appender) => appender.close()));
-    const pools = [this.#appends, this.#reads, this.#quickReads, this.#identityWrites, this.#deletes];
+    const pools = [...this.#appends, this.#reads, this.#quickReads, this.#identityWrites, this.#deletes];
     await Promise.all(pools.map((pool) => pool[Symbol.asyncDispose]()));
   }
 

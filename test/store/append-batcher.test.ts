@@ -7,6 +7,7 @@ import { message, rejection, textOf, upTo } from "./store-fixtures";
 
 const ROOMY: BatcherLimits = {
   batch: { rows: 100, bytes: 100_000 },
+  aheadRows: 1_000,
   queue: { rows: 1_000, bytes: 1_000_000, requests: 1_000 },
   patienceMs: 1_000,
 };
@@ -50,7 +51,7 @@ test("a request that comes alone goes out alone and at once", async () => {
   expect(await ids).toEqual([1n, 2n]);
 });
 
-test("what comes while a batch is in flight goes out together, in order, one batch at a time", async () => {
+test("what comes while a batch is in flight, and is too little for another, goes out together and in order when that is stored", async () => {
   const { add, end, sent, clock, mostInFlight } = harness();
   const first = add("1");
   await clock.advanceAsync(0);
@@ -61,6 +62,40 @@ test("what comes while a batch is in flight goes out together, in order, one bat
   expect(await first).toEqual([1n]);
   expect(await Promise.all(others)).toEqual([[2n], [3n, 4n], [5n]]);
   expect(mostInFlight()).toBe(1);
+});
+
+test("what is worth a commit of its own is sent behind the batch in flight, and no third one behind that", async () => {
+  const { add, end, sent, clock, mostInFlight } = harness({ ...ROOMY, aheadRows: 3 });
+  const all = [add("1")];
+  await clock.advanceAsync(0);
+  all.push(add("2"), add("3"));
+  await clock.advanceAsync(0);
+  expect(sent).toEqual(["1"]);
+  all.push(add("4"));
+  await clock.advanceAsync(0);
+  expect(sent).toEqual(["1", "2 3 4"]);
+  all.push(add("5"), add("6"), add("7", "8"), add("9"));
+  await clock.advanceAsync(0);
+  expect(sent).toHaveLength(2);
+  await end();
+  expect(sent.slice(2)).toEqual(["5 6 7 8 9"]);
+  await end();
+  await end();
+  expect((await Promise.all(all)).flat()).toEqual(upTo(9).map(BigInt));
+  expect(mostInFlight()).toBe(2);
+});
+
+test("a batch that fails takes none with it that was sent behind it", async () => {
+  const { add, end, clock, sent } = harness({ ...ROOMY, aheadRows: 1 });
+  const first = rejection(add("1"));
+  await clock.advanceAsync(0);
+  const second = add("2");
+  await clock.advanceAsync(0);
+  expect(sent).toEqual(["1", "2"]);
+  await end(new StoreError("unreachable", "gone"));
+  await end();
+  expect(await first).toMatchObject({ fault: "unreachable" });
+  expect(await second).toEqual([1n]);
 });
 
 test("requests of one turn of the event loop share a batch", async () => {

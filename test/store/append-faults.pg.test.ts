@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { SQL } from "bun";
 import { createLogger } from "../../src/base/log";
 import { GROUP } from "../../src/core/topic";
+import { DEFAULT_BATCHER_LIMITS } from "../../src/store/batcher";
 import { StoreError } from "../../src/store/error";
 import { bunSqlOptions } from "../../src/store/target";
 import { createDatabase, type TestDatabase } from "../support/database";
@@ -50,7 +51,8 @@ async function stored(prefix: string): Promise<readonly { readonly id: bigint; r
 }
 
 test("what was acked is stored exactly once although backends are killed in mid-statement twenty times", async () => {
-  await using node = await openBehindProxy();
+  // Nearly every batch is sent behind another.
+  await using node = await openBehindProxy({ batcher: { ...DEFAULT_BATCHER_LIMITS, aheadRows: 1 } });
   const acked = new Map<string, bigint>();
   let [killed, publishing] = [0, true];
   const publish = async (publisher: number) => {

@@ -202,7 +202,7 @@ test("a listener that throws takes nothing from the publisher", async () => {
 });
 
 test("I1: eight publishers over two nodes leave no hole for a reader with a cursor, and no id before its time", async () => {
-  await using one = await openAppender();
+  await using one = await openAppender({ batcher: { ...DEFAULT_BATCHER_LIMITS, aheadRows: 1 } });
   await using two = await openAppender();
   await using watcher = await openTestStore(database.target);
   const before = await newestId(watcher);
@@ -259,7 +259,8 @@ test.each([
 );
 
 test("a request larger than a batch and than the queue is stored whole", async () => {
-  const batcher = { batch: { rows: 2, bytes: 100 }, queue: { rows: 4, bytes: 200, requests: 9 }, patienceMs: 1_000 };
+  const queue = { rows: 4, bytes: 200, requests: 9 };
+  const batcher = { ...DEFAULT_BATCHER_LIMITS, batch: { rows: 2, bytes: 100 }, queue };
   await using node = await openAppender({ batcher });
   const before = await newestId(node.store);
   const ids = await node.appender.append(upTo(10).map((nth) => message("large", `${nth}`)));
