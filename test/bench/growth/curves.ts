@@ -82,7 +82,7 @@ async function publishWithNodes({ tiny, seconds, onPoint }: GrowthOptions): Prom
   await using database = await startDatabase();
   const points = await measurePoints(tiny ? [1, 2] : [1, 2, 4], onPoint, async (nodes) => {
     const cell = { way: "in process", nodes, callers: 64 * nodes, bytes: 1_024 } as const;
-    return (await measureInProcess(database, cell, seconds)).perSecond;
+    return (await measureInProcess(database, cell, { warmupCalls: tiny ? 100 : 10_000, seconds })).perSecond;
   });
   return {
     name: "Publish with nodes",

@@ -23,6 +23,7 @@ const { values } = parseArgs({
     postmaster: { type: "string", default: "" },
     callers: { type: "string", default: "64" },
     bytes: { type: "string", default: "1024" },
+    warmupCalls: { type: "string", default: "20000" },
     seconds: { type: "string", default: "3" },
   },
 });
@@ -55,6 +56,7 @@ let sequence = 0;
 const calls = await runCallers(
   {
     callers: groups.length,
+    warmupCalls: Number(values.warmupCalls),
     measureMs: Number(values.seconds) * 1_000,
     meter: meterTargets({ ...values, pid: `${process.pid}` }),
   },

@@ -15,6 +15,7 @@ const { values } = parseArgs({
     callers: { type: "string", default: "64" },
     perConnection: { type: "string", default: "16" },
     bytes: { type: "string", default: "1024" },
+    warmupCalls: { type: "string", default: "20000" },
     seconds: { type: "string", default: "3" },
   },
 });
@@ -30,7 +31,12 @@ const groups = Array.from({ length: callers }, () => crypto.getRandomValues(new 
 
 let sequence = 0;
 const calls = await runCallers(
-  { callers, measureMs: Number(values.seconds) * 1_000, meter: meterTargets(values) },
+  {
+    callers,
+    warmupCalls: Number(values.warmupCalls),
+    measureMs: Number(values.seconds) * 1_000,
+    meter: meterTargets(values),
+  },
   async (caller) => {
     const head = Buffer.alloc(8);
     head.writeDoubleBE(sequence++);

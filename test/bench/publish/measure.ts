@@ -3,6 +3,7 @@
 import type { Calls } from "../support/callers";
 import type { BenchDatabase } from "../support/database";
 import { flags, runJson, type Target } from "../support/processes";
+import type { CallTiming } from "../support/question";
 
 export interface PublishCell {
   readonly way: "in process" | "gRPC";
@@ -23,7 +24,7 @@ export interface PublishTargets {
 export function measureByCalls(
   { nodes, database }: PublishTargets,
   cell: PublishCell,
-  seconds: number,
+  timing: CallTiming,
 ): Promise<Calls> {
   const { callers, bytes } = cell;
   const address = nodes.map((node) => node.address).join(",");
@@ -31,19 +32,19 @@ export function measureByCalls(
   const postmaster = database?.pid ?? "";
   return runJson<Calls>([
     "test/bench/publish/load.ts",
-    ...flags({ address, pid, postmaster, callers, bytes, seconds }),
+    ...flags({ address, pid, postmaster, callers, bytes, ...timing }),
   ]);
 }
 
 /** Calls of several processes, each with a store and a feed of its own. */
-export async function measureInProcess(database: BenchDatabase, cell: PublishCell, seconds: number): Promise<Calls> {
+export async function measureInProcess(database: BenchDatabase, cell: PublishCell, timing: CallTiming): Promise<Calls> {
   const { callers, bytes, nodes } = cell;
   const share = {
     databaseUrl: database.url,
     postmaster: database.pid,
     callers: Math.ceil(callers / nodes),
     bytes,
-    seconds,
+    ...timing,
   };
   const script = ["test/bench/publish/in-process.ts", ...flags(share)];
   return together(await Promise.all(Array.from({ length: nodes }, () => runJson<Calls>(script))));

@@ -1,7 +1,7 @@
 import { type Calls, databaseUsPerCall, serverUsPerCall } from "../support/callers";
 import { type BenchDatabase, startDatabase } from "../support/database";
 import { runningTarget, startNode, type Target } from "../support/processes";
-import { type Figure, measureSeconds, type Question, type RunOptions } from "../support/question";
+import { type CallTiming, callTiming, type Figure, type Question, type RunOptions } from "../support/question";
 import { measureByCalls, measureInProcess, measureInsert, type PublishCell } from "./measure";
 
 const CELLS: readonly PublishCell[] = [
@@ -39,23 +39,23 @@ export const publish: Question = {
 };
 
 async function measureRun(cells: readonly PublishCell[], options: RunOptions): Promise<readonly Measured[]> {
-  const seconds = measureSeconds(options.effort, 2);
+  const timing = callTiming(options.effort, 2);
   if (options.address !== undefined) {
     const nodes = options.address.split(",").map(runningTarget);
     const results: Measured[] = [];
     for (const cell of cells) {
-      const calls = await measureByCalls({ nodes, database: undefined }, cell, seconds);
+      const calls = await measureByCalls({ nodes, database: undefined }, cell, timing);
       results.push({ calls, insert: Number.NaN });
     }
     return results;
   }
   await using database = await startDatabase();
   const results: Measured[] = [];
-  for (const cell of cells) results.push(await measureCell(database, cell, seconds));
+  for (const cell of cells) results.push(await measureCell(database, cell, timing));
   return results;
 }
 
-async function measureCell(database: BenchDatabase, cell: PublishCell, seconds: number): Promise<Measured> {
+async function measureCell(database: BenchDatabase, cell: PublishCell, timing: CallTiming): Promise<Measured> {
   await using parts = new AsyncDisposableStack();
   const nodes: Target[] = [];
   for (let node = 0; cell.way === "gRPC" && node < cell.nodes; node++) {
@@ -63,9 +63,9 @@ async function measureCell(database: BenchDatabase, cell: PublishCell, seconds: 
   }
   const calls =
     cell.way === "gRPC"
-      ? await measureByCalls({ nodes, database }, cell, seconds)
-      : await measureInProcess(database, cell, seconds);
-  return { calls, insert: await measureInsert(database.url, cell, Math.min(seconds, 1)) };
+      ? await measureByCalls({ nodes, database }, cell, timing)
+      : await measureInProcess(database, cell, timing);
+  return { calls, insert: await measureInsert(database.url, cell, Math.min(timing.seconds, 1)) };
 }
 
 /** Of a running node only what goes through the RPC can be asked, by as many nodes as were named. */

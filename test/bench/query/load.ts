@@ -23,6 +23,7 @@ const { values } = parseArgs({
     perConnection: { type: "string", default: "16" },
     bytes: { type: "string", default: "256" },
     sends: { type: "string", default: "1" },
+    warmupCalls: { type: "string", default: "20000" },
     seconds: { type: "string", default: "3" },
   },
 });
@@ -70,7 +71,12 @@ if (!sends) await Promise.all(sdks.map((sdk) => sdk.send()));
 
 const queriesMs: number[] = [];
 const calls = await runCallers(
-  { callers, measureMs: Number(values.seconds) * 1_000, meter: meterTargets(values) },
+  {
+    callers,
+    warmupCalls: Number(values.warmupCalls),
+    measureMs: Number(values.seconds) * 1_000,
+    meter: meterTargets(values),
+  },
   async (caller) => {
     if (sends) await sdks[caller]?.send();
     const from = performance.now();

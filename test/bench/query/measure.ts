@@ -3,6 +3,7 @@
 import type { Calls } from "../support/callers";
 import type { BenchDatabase } from "../support/database";
 import { flags, runJson, type Target, targetFlags } from "../support/processes";
+import type { CallTiming } from "../support/question";
 
 /** What the load client found; a call is a query, with the send before it if there is one. Times in milliseconds. */
 export interface QueryLoad extends Calls {
@@ -22,17 +23,21 @@ export interface QueryTargets {
   readonly database: BenchDatabase | undefined;
 }
 
-export function measureQuery({ node, database }: QueryTargets, shape: QueryShape, seconds: number): Promise<QueryLoad> {
+export function measureQuery(
+  { node, database }: QueryTargets,
+  shape: QueryShape,
+  timing: CallTiming,
+): Promise<QueryLoad> {
   const { callers, sends } = shape;
   const postmaster = database?.pid ?? "";
-  const shapeFlags = { callers, sends: sends ? 1 : 0, seconds, postmaster };
+  const shapeFlags = { callers, sends: sends ? 1 : 0, postmaster, ...timing };
   return runJson<QueryLoad>(["test/bench/query/load.ts", ...flags({ ...targetFlags(node), ...shapeFlags })]);
 }
 
 /** The bare SELECT of one row; the database must hold at least one message. */
-export function measureSelect({ url, pid }: BenchDatabase, callers: number, seconds: number): Promise<Calls> {
+export function measureSelect({ url, pid }: BenchDatabase, callers: number, timing: CallTiming): Promise<Calls> {
   return runJson<Calls>([
     "test/bench/query/reference.ts",
-    ...flags({ databaseUrl: url, postmaster: pid, callers, seconds }),
+    ...flags({ databaseUrl: url, postmaster: pid, callers, ...timing }),
   ]);
 }

@@ -1,7 +1,7 @@
 import { type Calls, databaseUsPerCall, serverUsPerCall } from "../support/callers";
 import { startDatabase } from "../support/database";
 import { startOrUse } from "../support/processes";
-import { type Figure, measureSeconds, type Question, type RunOptions, repeat } from "../support/question";
+import { callTiming, type Figure, type Question, type RunOptions, repeat } from "../support/question";
 import { measureQuery, measureSelect, type QueryLoad } from "./measure";
 
 const CALLERS = 64;
@@ -22,13 +22,13 @@ export const query: Question = {
 };
 
 async function measureRun(options: RunOptions): Promise<Run> {
-  const seconds = measureSeconds(options.effort, 3);
+  const timing = callTiming(options.effort, 3);
   await using database = options.address === undefined ? await startDatabase() : undefined;
   await using node = await startOrUse(options, database === undefined ? {} : { databaseUrl: database.url });
   const targets = { node, database };
-  const pairs = await measureQuery(targets, { callers: CALLERS, sends: true }, seconds);
-  const queries = await measureQuery(targets, { callers: CALLERS, sends: false }, seconds);
-  const select = database === undefined ? undefined : await measureSelect(database, CALLERS, Math.min(seconds, 2));
+  const pairs = await measureQuery(targets, { callers: CALLERS, sends: true }, timing);
+  const queries = await measureQuery(targets, { callers: CALLERS, sends: false }, timing);
+  const select = database === undefined ? undefined : await measureSelect(database, CALLERS, timing);
   return { pairs, queries, select };
 }
 

@@ -11,6 +11,7 @@ const { values } = parseArgs({
     databaseUrl: { type: "string", default: "" },
     postmaster: { type: "string", default: "" },
     callers: { type: "string", default: "64" },
+    warmupCalls: { type: "string", default: "20000" },
     seconds: { type: "string", default: "1" },
   },
 });
@@ -22,6 +23,7 @@ const newest = await sql`SELECT topic, max(id) AS id FROM messages WHERE kind = 
 const calls = await runCallers(
   {
     callers: Number(values.callers),
+    warmupCalls: Number(values.warmupCalls),
     measureMs: Number(values.seconds) * 1_000,
     meter: meterTargets({ ...values, pid: `${process.pid}` }),
   },

@@ -13,29 +13,36 @@ export interface Calls extends Metered {
 
 export interface CallersOptions {
   readonly callers: number;
-  /** Measured time, in milliseconds; up to a second of warm-up goes before it. */
+  /** Calls that go before what is measured: a server that has just started is still being compiled. */
+  readonly warmupCalls: number;
+  /** Measured time after them, in milliseconds. */
   readonly measureMs: number;
   readonly meter: MeterTargets;
 }
 
 /** Runs callers for a while, each in a closed loop; rejects with the first failure. */
 export async function runCallers(
-  { callers, measureMs, meter }: CallersOptions,
+  { callers, warmupCalls, measureMs, meter }: CallersOptions,
   call: (caller: number) => Promise<unknown>,
 ): Promise<Calls> {
   const timesMs: number[] = [];
-  const beginAt = performance.now() + Math.min(1_000, measureMs);
+  let done = 0;
+  let beganAt = 0;
   let stop: (() => Metered) | undefined;
   let metered: Metered | undefined;
   const loop = async (caller: number) => {
     while (metered === undefined) {
       const from = performance.now();
-      if (stop === undefined && from >= beginAt) stop = startMeter(meter);
+      if (stop === undefined && done >= warmupCalls) {
+        beganAt = from;
+        stop = startMeter(meter);
+      }
       await call(caller);
+      done++;
       if (stop === undefined || metered !== undefined) continue;
       const to = performance.now();
       timesMs.push(to - from);
-      if (to >= beginAt + measureMs) metered = stop();
+      if (to >= beganAt + measureMs) metered = stop();
     }
   };
   await Promise.all(Array.from({ length: callers }, (_, caller) => loop(caller)));

@@ -49,6 +49,19 @@ export function measureSeconds(effort: Effort, normal: number): number {
   return effort === "tiny" ? 0.2 : normal;
 }
 
+/** How calls are timed: so many to warm up, then so many seconds. */
+export interface CallTiming {
+  readonly warmupCalls: number;
+  readonly seconds: number;
+}
+
+/** Calls after which a node that has just started costs what it will cost from then on. */
+const WARMUP_CALLS = 20_000;
+
+export function callTiming(effort: Effort, seconds: number): CallTiming {
+  return { warmupCalls: effort === "tiny" ? 100 : WARMUP_CALLS, seconds: measureSeconds(effort, seconds) };
+}
+
 /** Measures one time after the other, `runs` times. */
 export async function repeat<T>(runs: number, measure: (run: number) => Promise<T>): Promise<readonly T[]> {
   const results: T[] = [];
