@@ -179,6 +179,33 @@ export const databaseUrl: ValueKind<Secret | undefined> = {
   show: (value) => (value === undefined ? "" : value.toString()),
 };
 
+/**
+ * By chain id, how to reach the chain: `CHAIN=URL`, several joined by commas; empty: none. A URL often holds a key, so only
+ * the chains are ever shown.
+ */
+export const chainUrls: ValueKind<ReadonlyMap<bigint, Secret>> = {
+  wanted: "CHAIN=URL with the number of a chain and an http or https URL, several joined by commas, each chain once",
+  unit: "CHAIN=URL,…",
+  secret: true,
+  parse: (text) => {
+    const urls = new Map<bigint, Secret>();
+    // A comma may stand in a URL, too.
+    const entries = text === "" ? [] : text.split(/,(?=\s*\d+=)/);
+    for (const entry of entries) {
+      const [, chain, url] = /^\s*(\d{1,20})=(https?:\/\/\S+?)\s*$/.exec(entry) ?? [];
+      if (chain === undefined || url === undefined || !URL.canParse(url)) return undefined;
+      urls.set(BigInt(chain), new Secret(url, "…"));
+    }
+    return urls.size === entries.length ? { value: urls } : undefined;
+  },
+  show: (urls) => [...urls].map(([chain, url]) => `${chain}=${url}`).join(),
+};
+
+/** Chains and their URLs as they were written: for another process, not for people. */
+export function revealChainUrls(urls: ReadonlyMap<bigint, Secret>): string {
+  return [...urls].map(([chain, url]) => `${chain}=${url.reveal()}`).join();
+}
+
 /** The address of a node, as a base URL: http (h2c) unless it says https. */
 export const nodeAddress: ValueKind<string> = {
   wanted: "the address of a node, as 127.0.0.1:5556, http://host:5556 or https://host",

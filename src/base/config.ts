@@ -3,6 +3,7 @@
 import { NO_POSITIONALS, type ParseResult, parseSettings, type ValuesOf } from "./args";
 import {
   bytes,
+  chainUrls,
   choice,
   databaseUrl,
   durationOrForever,
@@ -150,6 +151,14 @@ export const SERVE_SETTINGS = {
     kind: retention,
     default: "forever",
     sentence: "How long welcomes are kept; older ones are deleted, whoever has not read them.",
+  },
+  chainRpc: {
+    env: "TIDELINE_CHAIN_RPC",
+    flag: "chain-rpc",
+    kind: chainUrls,
+    default: "",
+    sentence:
+      "Where to ask each chain about signatures of contract wallets; of chains without one such signatures are refused.",
   },
   shutdownMs: {
     env: "TIDELINE_SHUTDOWN_MS",

@@ -9,6 +9,7 @@ import { DEFAULT_LIMITS } from "../core/limits";
 import { KIND_NAMES } from "../core/topic";
 import { createFeed, type RunningFeed } from "../feed/feed";
 import type { FeedOptions } from "../feed/options";
+import { chainReader } from "../mls/association/chains";
 import { type Readiness, startAdmin } from "../operator/admin";
 import { watchFeed } from "../operator/feed-metrics";
 import { startH2 } from "../serve/h2";
@@ -110,6 +111,7 @@ async function openPorts(config: ServeConfig, { feed, store, metrics, log }: Ser
   const deps = {
     publish,
     query: { reader: store.reader },
+    identity: { log: store.identities, chains: chainReader(revealUrls(config.chainRpc)) },
     keyPackages: { packages: store.keyPackages, clock },
     commitLogs: { logs: store.commitLogs },
     ...{ streams, metrics: metrics.serve, clock, log },
@@ -125,6 +127,10 @@ async function openPorts(config: ServeConfig, { feed, store, metrics, log }: Ser
   // Clients are let go of before anything that their streams live on.
   parts.defer(() => leave({ ports, streams: streams.streams, clock, log, graceMs: config.shutdownMs }));
   return { grpc: grpc.address, web: web?.address };
+}
+
+function revealUrls(urls: ServeConfig["chainRpc"]): ReadonlyMap<bigint, string> {
+  return new Map([...urls].map(([chain, url]) => [chain, url.reveal()]));
 }
 
 /** The database of the configuration: the one that was named, or our own in the data directory. */

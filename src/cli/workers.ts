@@ -1,7 +1,7 @@
 /** More processes on a node's gRPC port: how it uses more than one core. */
 
 import { showSettings } from "../base/args-help";
-import { type ListenAddress, listenAddress } from "../base/args-values";
+import { type ListenAddress, listenAddress, revealChainUrls } from "../base/args-values";
 import type { Clock } from "../base/clock";
 import { SERVE_SETTINGS, type ServeConfig } from "../base/config";
 import type { Logger } from "../base/log";
@@ -80,6 +80,8 @@ function workerEnvironment(
     TIDELINE_GRPC_LISTEN: listenAddress.show(grpc),
     TIDELINE_WEB_LISTEN: "off",
     TIDELINE_ADMIN_LISTEN: "off",
+    // Secrets are not shown, but a worker needs them.
+    TIDELINE_CHAIN_RPC: revealChainUrls(config.chainRpc),
     DATABASE_URL: targetUrl(database),
   };
 }

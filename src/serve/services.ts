@@ -5,10 +5,13 @@ import type { Clock } from "../base/clock";
 import type { Logger } from "../base/log";
 import type { ServeMetrics } from "../base/metrics";
 import type { MessageOf, Schema, UnaryMethod } from "../wire/codec";
+import { IdentityApi } from "../wire/gen/identity/api/v1/identity_pb";
 import { MlsApi, type QueryGroupMessagesRequest } from "../wire/gen/mls/api/v1/mls_pb";
 import { encodeQueryGroupMessagesResponse, queryGroupMessagesResponse } from "../wire/unary";
 import { codeName, toConnectError } from "./errors";
 import { encodedRpc, type UnaryRpc, unaryRpc } from "./h2-unary-rpc";
+import { getIdentityUpdates, getInboxIds, type IdentityDeps, publishIdentityUpdate } from "./identity-api";
+import { verifyWalletSignatures } from "./identity-wallets";
 import { batchPublishCommitLog, batchQueryCommitLog, type CommitLogDeps } from "./mls-api-commit-log";
 import { fetchKeyPackages, type KeyPackageDeps, uploadKeyPackage } from "./mls-api-keys";
 import { type PublishDeps, sendGroupMessages, sendWelcomeMessages } from "./mls-api-publish";
@@ -20,6 +23,7 @@ import type { StreamHost } from "./runner-host";
 export interface ServiceDeps {
   readonly publish: PublishDeps;
   readonly query: QueryDeps;
+  readonly identity: IdentityDeps;
   readonly keyPackages: KeyPackageDeps;
   readonly commitLogs: CommitLogDeps;
   readonly streams: StreamHost;
@@ -36,7 +40,7 @@ const NEVER_SERVED: ReadonlySet<string> = new Set(
 /** What a client is told that calls a path which is not served. */
 export function unimplementedMessage(path: string): string {
   if (NEVER_SERVED.has(path)) return "this RPC is not part of the network any more; no node needs to serve it";
-  return "this node does not serve this RPC; it serves xmtp.mls.api.v1.MlsApi";
+  return "this node does not serve this RPC; it serves xmtp.mls.api.v1.MlsApi and xmtp.identity.api.v1.IdentityApi";
 }
 
 /**
@@ -65,7 +69,7 @@ interface UnaryService {
 }
 
 function unaryServices(deps: ServiceDeps): readonly UnaryService[] {
-  return [...messageServices(deps), ...installationServices(deps)];
+  return [...messageServices(deps), ...identityServices(deps)];
 }
 
 function messageServices(deps: ServiceDeps): readonly UnaryService[] {
@@ -80,14 +84,19 @@ function messageServices(deps: ServiceDeps): readonly UnaryService[] {
   ];
 }
 
-function installationServices(deps: ServiceDeps): readonly UnaryService[] {
-  const { keyPackages, commitLogs } = deps;
+function identityServices(deps: ServiceDeps): readonly UnaryService[] {
+  const { identity, keyPackages, commitLogs } = deps;
   const { method: mls } = MlsApi;
+  const { method: id } = IdentityApi;
   return [
     served(deps, mls.uploadKeyPackage, (request) => uploadKeyPackage(keyPackages, request)),
     served(deps, mls.fetchKeyPackages, (request) => fetchKeyPackages(keyPackages, request)),
     served(deps, mls.batchPublishCommitLog, (request) => batchPublishCommitLog(commitLogs, request)),
     served(deps, mls.batchQueryCommitLog, (request) => batchQueryCommitLog(commitLogs, request)),
+    served(deps, id.publishIdentityUpdate, (request) => publishIdentityUpdate(identity, request)),
+    served(deps, id.getIdentityUpdates, (request) => getIdentityUpdates(identity, request)),
+    served(deps, id.getInboxIds, (request) => getInboxIds(identity, request)),
+    served(deps, id.verifySmartContractWalletSignatures, (request) => verifyWalletSignatures(identity.chains, request)),
   ];
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { inspect } from "node:util";
 import {
   bytes,
+  chainUrls,
   cursor,
   databaseUrl,
   durationOrForever,
@@ -10,6 +11,7 @@ import {
   listenAddressOrOff,
   nodeAddress,
   perSecond,
+  revealChainUrls,
 } from "../../src/base/args-values";
 
 describe("numbers", () => {
@@ -100,4 +102,28 @@ test("a database URL shows neither user nor password, however it is printed", ()
   expect(databaseUrl.parse("mysql://h/d")).toBeUndefined();
   expect(`${databaseUrl.parse("postgres://u:sec/ret@h/d")?.value}`).not.toContain("sec");
   expect(databaseUrl.parse("")).toEqual({ value: undefined });
+});
+
+test("chains and their URLs are read, each chain once, and no URL is ever shown", () => {
+  const text = "1=https://eth.example/v2/key?a=1,2, 8453=http://127.0.0.1:8545";
+  const value = chainUrls.parse(text)?.value;
+  expect([...(value ?? [])].map(([chain, url]) => [chain, url.reveal()])).toEqual([
+    [1n, "https://eth.example/v2/key?a=1,2"],
+    [8453n, "http://127.0.0.1:8545"],
+  ]);
+  expect(value && chainUrls.show(value)).toBe("1=…,8453=…");
+  expect(value && chainUrls.parse(revealChainUrls(value))?.value).toEqual(value);
+  expect(Bun.inspect(value)).not.toContain("key");
+  expect(chainUrls.parse("")?.value).toEqual(new Map());
+  for (const wrong of [
+    "https://h",
+    "1",
+    "1=",
+    "1=ftp://h",
+    "x=https://h",
+    "1=https://a,1=https://b",
+    "1=https://a b",
+  ]) {
+    expect(chainUrls.parse(wrong)).toBeUndefined();
+  }
 });

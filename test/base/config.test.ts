@@ -52,6 +52,18 @@ describe("the node's configuration", () => {
     expect(shown + JSON.stringify(right)).not.toContain("hunter2");
   });
 
+  test("never repeats the URL of a chain, not even a wrong one", () => {
+    const result = parseServeConfig([], { TIDELINE_CHAIN_RPC: "mainnet=https://h/hunter2" });
+    const said = result.kind === "mistakes" ? result.mistakes.map(describeMistake).join("\n") : "";
+    expect(said).toContain("TIDELINE_CHAIN_RPC: wanted CHAIN=URL");
+    expect(said).not.toContain("hunter2");
+    const right = parseServeConfig(["--chain-rpc", "1=https://h/hunter2"], {});
+    if (right.kind !== "parsed") throw new Error("a right list was refused");
+    const shown = JSON.stringify(showSettings(SERVE_SETTINGS, right.values));
+    expect(shown).toContain("1=…");
+    expect(shown + JSON.stringify(right)).not.toContain("hunter2");
+  });
+
   test("has its help and its README table made from the one table", () => {
     const help = settingsHelp(SERVE_SETTINGS);
     const markdown = settingsMarkdown(SERVE_SETTINGS);

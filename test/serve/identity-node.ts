@@ -2,14 +2,17 @@
 
 import { type Client, Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import type { ChainReader } from "../../src/mls/association/types";
 import { type H2Server, startH2 } from "../../src/serve/h2";
 import { registerServices, unaryRpcs } from "../../src/serve/services";
 import type { WebServer } from "../../src/serve/web";
+import { IdentityApi } from "../../src/wire/gen/identity/api/v1/identity_pb";
 import { MlsApi } from "../../src/wire/gen/mls/api/v1/mls_pb";
 import type { TestDatabase } from "../support/database";
 import { openNode, openWeb, type TestNode } from "./mls-api-node";
 
 export interface IdentityClients {
+  readonly identity: Client<typeof IdentityApi>;
   readonly mls: Client<typeof MlsApi>;
 }
 
@@ -27,7 +30,9 @@ export const WAYS = {
   Connect: ({ web }) => createConnectTransport({ baseUrl: web, httpVersion: "1.1" }),
 } as const satisfies Record<string, (urls: { readonly grpc: string; readonly web: string }) => Transport>;
 
-export async function openIdentityNode(options: { readonly database?: TestDatabase } = {}): Promise<IdentityNode> {
+export async function openIdentityNode(
+  options: { readonly database?: TestDatabase; readonly chains?: ChainReader } = {},
+): Promise<IdentityNode> {
   await using parts = new AsyncDisposableStack();
   const node = parts.use(await openNode(options));
   const grpc = parts.use(
@@ -48,7 +53,7 @@ export async function openIdentityNode(options: { readonly database?: TestDataba
     web,
     clients: (way) => {
       const transport = WAYS[way]({ grpc: urlOf(grpc.address), web: urlOf(web.address) });
-      return { mls: createClient(MlsApi, transport) };
+      return { identity: createClient(IdentityApi, transport), mls: createClient(MlsApi, transport) };
     },
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };

@@ -6,6 +6,7 @@ import { silentLogger } from "../../src/base/log";
 import { createMetrics, type Metrics } from "../../src/base/metrics";
 import { DEFAULT_LIMITS } from "../../src/core/limits";
 import { createFeed, type RunningFeed } from "../../src/feed/feed";
+import type { ChainReader } from "../../src/mls/association/types";
 import { encodeGroupMessage } from "../../src/mls/group-message";
 import { createStreamHost, type StreamHost } from "../../src/serve/runner-host";
 import { registerServices, type ServiceDeps } from "../../src/serve/services";
@@ -15,6 +16,7 @@ import { openStore } from "../../src/store/store";
 import { encodeEntry } from "../../src/wire/entry";
 import { MlsApi } from "../../src/wire/gen/mls/api/v1/mls_pb";
 import { createDatabase, type TestDatabase } from "../support/database";
+import { NO_CHAINS } from "../support/memory-identity";
 
 export const MAX_MESSAGE_BYTES = 100_000;
 
@@ -31,6 +33,8 @@ export interface TestNodeOptions {
   /** A database that another node has, too. Its own unless told. */
   readonly database?: TestDatabase;
   readonly keepaliveMs?: number;
+  /** None unless told. */
+  readonly chains?: ChainReader;
 }
 
 /** Starts a node. It learns of what other nodes publish by polling only, and slowly. */
@@ -67,6 +71,7 @@ export async function openNode(options: TestNodeOptions = {}): Promise<TestNode>
   const deps: ServiceDeps = {
     publish: { feed, clock, metrics: metrics.publish, maxMessageBytes: MAX_MESSAGE_BYTES },
     query: { reader: store.reader },
+    identity: { log: store.identities, chains: options.chains ?? NO_CHAINS },
     keyPackages: { packages: store.keyPackages, clock },
     commitLogs: { logs: store.commitLogs },
     streams: host,

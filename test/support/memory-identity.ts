@@ -1,6 +1,7 @@
 /** The store of identities, key packages and commit logs as its types promise it, in memory. */
 
 import type { Clock } from "../../src/base/clock";
+import type { ChainReader } from "../../src/mls/association/types";
 import type { ServiceDeps } from "../../src/serve/services";
 import type { Direction } from "../../src/store/types";
 import type {
@@ -92,9 +93,18 @@ export class MemoryCommitLogs implements CommitLogs {
   }
 }
 
-/** What the services of key packages and commit logs take, all of it in memory. */
-export function memoryIdentityDeps(clock: Clock): Pick<ServiceDeps, "keyPackages" | "commitLogs"> {
+/** What a node is told of chains that was told of none. */
+export const NO_CHAINS: ChainReader = {
+  verifyContractSignature: async ({ chainId }) => ({ kind: "chainNotConfigured", message: `no chain ${chainId}` }),
+};
+
+/** What the services of identities, key packages and commit logs take, all of it in memory. */
+export function memoryIdentityDeps(
+  clock: Clock,
+  chains: ChainReader = NO_CHAINS,
+): Pick<ServiceDeps, "identity" | "keyPackages" | "commitLogs"> {
   return {
+    identity: { log: new MemoryIdentityLog(clock), chains },
     keyPackages: { packages: new MemoryKeyPackages(), clock },
     commitLogs: { logs: new MemoryCommitLogs() },
   };
