@@ -11,6 +11,7 @@ import {
   listenAddress,
   listenAddressOrOff,
   nodeAddress,
+  optional,
   text,
   toggle,
 } from "./args-values";
@@ -43,14 +44,14 @@ export const SERVE_SETTINGS = {
     flag: "grpc-listen",
     kind: listenAddress,
     default: "127.0.0.1:5556",
-    sentence: "Where gRPC is served, as HTTP/2 without TLS.",
+    sentence: "Where gRPC is served, as HTTP/2; with a certificate also what the web port serves, over TLS only.",
   },
   webListen: {
     env: "TIDELINE_WEB_LISTEN",
     flag: "web-listen",
     kind: listenAddressOrOff,
     default: "127.0.0.1:5557",
-    sentence: "Where gRPC-Web and Connect are served to browsers, as HTTP/1.1.",
+    sentence: "Where gRPC-Web and Connect are served to browsers, as HTTP/1.1; with a certificate over TLS only.",
   },
   adminListen: {
     env: "TIDELINE_ADMIN_LISTEN",
@@ -58,6 +59,20 @@ export const SERVE_SETTINGS = {
     kind: listenAddressOrOff,
     default: "127.0.0.1:5559",
     sentence: "Where /livez, /readyz and /metrics answer; keep it away from the public.",
+  },
+  tlsCert: {
+    env: "TIDELINE_TLS_CERT",
+    flag: "tls-cert",
+    kind: optional(text("file")),
+    default: "",
+    sentence: "A PEM file with the certificate and those that lead to its authority; read again when it changes.",
+  },
+  tlsKey: {
+    env: "TIDELINE_TLS_KEY",
+    flag: "tls-key",
+    kind: optional(text("file")),
+    default: "",
+    sentence: "A PEM file with the certificate's private key; both files or neither.",
   },
   processes: {
     env: "TIDELINE_PROCESSES",

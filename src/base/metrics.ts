@@ -60,6 +60,8 @@ export interface ServeMetrics {
   readonly callsFailed: CountBy;
   /** Seconds of such a call that went well. */
   readonly callSeconds: Spread;
+  /** When the certificate ends to be valid, in seconds since 1970; 0 without TLS. */
+  readonly certificateValidTo: Level;
 }
 
 /** What the way into the store counts. */
@@ -149,6 +151,10 @@ function serveMetrics(make: Maker): ServeMetrics {
     calls: make.countBy("calls_total", "Calls that are no streams, by method.", "method"),
     callsFailed: make.countBy("calls_failed_total", "Calls that failed, by status.", "status"),
     callSeconds: make.spread("call_seconds", "Seconds of a call that went well.", SECONDS),
+    certificateValidTo: make.level(
+      "certificate_valid_to_seconds",
+      "When the certificate ends to be valid, in seconds since 1970; 0 without TLS.",
+    ),
   };
 }
 

@@ -9,7 +9,7 @@ import type { ServingNode } from "./node";
 
 /** Says where the node is to be found and, to a person, what to try next. */
 export function announce(
-  { grpc, web, admin, database }: ServingNode,
+  { grpc, web, admin, database, tls }: ServingNode,
   { log, io, worker }: { readonly log: Logger; readonly io: Io; readonly worker: boolean },
 ): void {
   const show = listenAddress.show;
@@ -19,18 +19,21 @@ export function announce(
     grpc: show(grpc),
     web: web && show(web),
     admin: admin && show(admin),
+    tls,
     database: describeTarget(database),
     databaseDir: socketDir,
   });
   if (worker || !io.stderr.isTerminal) return;
   const program = isBundled ? process.execPath : "npx -y bun@1.4.5 run tideline";
-  const address = show(grpc) === CLIENT_SETTINGS.address.default ? "" : ` --address ${show(grpc)}`;
+  const scheme = tls ? "https" : "http";
+  const known = !tls && show(grpc) === CLIENT_SETTINGS.address.default;
+  const address = known ? "" : ` --address ${tls ? "https://" : ""}${show(grpc)}`;
   io.stderr.write(
     [
       "",
       `  tideline ${VERSION} serves`,
-      `    gRPC                 ${show(grpc)}`,
-      `    gRPC-Web, Connect    ${web === undefined ? "off" : `http://${show(web)}`}`,
+      `    gRPC                 ${tls ? "https://" : ""}${show(grpc)}`,
+      `    gRPC-Web, Connect    ${web === undefined ? "off" : `${scheme}://${show(web)}`}`,
       `    health, metrics      ${admin === undefined ? "off" : `http://${show(admin)}/readyz`}`,
       "",
       "  Try, in two other terminals:",

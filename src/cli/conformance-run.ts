@@ -102,7 +102,8 @@ function asLine({ id, group, rules, level, promise }: ConformanceCase): string {
 function tellFailure(io: Io, address: string, error: unknown): number {
   const why = error instanceof Error ? error.message : String(error);
   if (error instanceof Unreachable) {
-    const todo = "start it, or correct the address; it has to be the gRPC port (HTTP/2)";
+    const todo =
+      "start it, or correct the address; it has to be the gRPC port (HTTP/2); for TLS, NODE_EXTRA_CA_CERTS may name an authority";
     tellTrouble(io, { what: `cannot speak to a node at ${address}`, why, todo });
     return EXIT.usage.code;
   }

@@ -12,12 +12,14 @@ import type { FeedOptions } from "../feed/options";
 import { chainReader } from "../mls/association/chains";
 import { type Readiness, startAdmin } from "../operator/admin";
 import { watchFeed } from "../operator/feed-metrics";
+import { type Certificate, openCertificate } from "../serve/certificate";
 import { startH2 } from "../serve/h2";
 import { leave } from "../serve/lifecycle";
 import { createStreamHost } from "../serve/runner-host";
 import { registerServices, unaryRpcs } from "../serve/services";
 import { StreamCounts } from "../serve/services-metrics";
 import { startWeb } from "../serve/web";
+import { WebDoor } from "../serve/web-door";
 import { DEFAULT_BATCHER_LIMITS } from "../store/batcher";
 import { startEmbedded } from "../store/embedded";
 import { provideBinaries } from "../store/embedded-archive";
@@ -38,6 +40,8 @@ export interface ServingNode extends AsyncDisposable {
   readonly web: ListenAddress | undefined;
   readonly admin: ListenAddress | undefined;
   readonly database: DatabaseTarget;
+  /** Whether the ports for clients speak TLS. */
+  readonly tls: boolean;
 }
 
 /** Starts everything that a node is made of. What was started is stopped again if the rest cannot be. */
@@ -89,6 +93,7 @@ export async function startNode(config: ServeConfig, log: Logger): Promise<Servi
     web,
     admin: admin?.address,
     database,
+    tls: config.tlsCert !== undefined,
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
 }
@@ -118,10 +123,12 @@ async function openPorts(config: ServeConfig, { feed, store, metrics, log }: Ser
   };
   const services = (router: Parameters<typeof registerServices>[0]) => registerServices(router, deps);
   const common = { services, maxRequestBytes: MAX_REQUEST_BYTES, stallMs, clock, log };
-  const web = config.webListen && parts.use(await startWeb({ ...config.webListen, ...common }));
+  const certificate = await certificateOf(config, { metrics, log }, parts);
+  const web = config.webListen && parts.use(await startWeb({ ...config.webListen, ...common, certificate }));
   const reusePort = config.worker || config.processes > 1;
+  const tls = certificate && { certificate, http1: new WebDoor(common) };
   const grpc = parts.use(
-    await startH2({ ...config.grpcListen, ...common, unary: unaryRpcs(deps), streams, reusePort }),
+    await startH2({ ...config.grpcListen, ...common, unary: unaryRpcs(deps), streams, reusePort, tls }),
   );
   const ports = web === undefined ? [grpc] : [grpc, web];
   // Clients are let go of before anything that their streams live on.
@@ -131,6 +138,18 @@ async function openPorts(config: ServeConfig, { feed, store, metrics, log }: Ser
 
 function revealUrls(urls: ServeConfig["chainRpc"]): ReadonlyMap<bigint, string> {
   return new Map([...urls].map(([chain, url]) => [chain, url.reveal()]));
+}
+
+/** The certificate that the ports serve with, if the configuration names one. */
+async function certificateOf(
+  { tlsCert, tlsKey }: ServeConfig,
+  { metrics, log }: Pick<Served, "metrics" | "log">,
+  parts: AsyncDisposableStack,
+): Promise<Certificate | undefined> {
+  if (tlsCert === undefined || tlsKey === undefined) return undefined;
+  const certificate = parts.use(await openCertificate({ certFile: tlsCert, keyFile: tlsKey }, { clock, log }));
+  metrics.beforeRead(() => metrics.serve.certificateValidTo.set(certificate.validToMs / 1_000));
+  return certificate;
 }
 
 /** The database of the configuration: the one that was named, or our own in the data directory. */

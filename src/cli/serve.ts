@@ -1,17 +1,20 @@
 /** `tideline serve`: a node, from its configuration to its end. */
 
+import type { Mistake } from "../base/args";
 import { systemClock as clock } from "../base/clock";
 import type { ServeConfig } from "../base/config";
 import { createLogger, type Logger } from "../base/log";
 import type { Io } from "../base/process";
 import { StoreError } from "../store/error";
 import { announce } from "./announce";
-import { EXIT, type Trouble, tellTrouble } from "./exit";
+import { EXIT, type Trouble, tellMistakes, tellTrouble } from "./exit";
 import { startNode } from "./node";
 import { startWorkers } from "./workers";
 
 /** Runs a node until it is asked to stop. Returns the exit code: 0 when it stopped in good order. */
 export async function runServe(config: ServeConfig, io: Io): Promise<number> {
+  const mistakes = mistakesOf(config);
+  if (mistakes.length > 0) return tellMistakes(io, "serve", mistakes);
   const log = openLog(config, io);
   try {
     await using node = await startNode(config, log);
@@ -26,6 +29,16 @@ export async function runServe(config: ServeConfig, io: Io): Promise<number> {
   }
   log.info("stopped");
   return EXIT.ok.code;
+}
+
+/** What is wrong with settings that each are right by themselves. */
+function mistakesOf({ tlsCert, tlsKey }: ServeConfig): readonly Mistake[] {
+  if ((tlsCert === undefined) === (tlsKey === undefined)) return [];
+  const [given, lacking] =
+    tlsKey === undefined ? ["TIDELINE_TLS_CERT", "TIDELINE_TLS_KEY"] : ["TIDELINE_TLS_KEY", "TIDELINE_TLS_CERT"];
+  return [
+    { where: lacking, wanted: `a file beside ${given}`, came: "nothing", todo: "Give both for TLS, or neither." },
+  ];
 }
 
 /** Resolves when the program is asked to end. */

@@ -25,8 +25,18 @@ export class NodeError extends Error {
 
 /** What an error of the transport says about the end of a call. */
 export function lossOf(error: unknown): Loss {
-  const { code, rawMessage } = ConnectError.from(error);
+  const { code, rawMessage, cause } = ConnectError.from(error);
+  if (isDistrust(cause)) {
+    const todo = "name the PEM file of its authority in NODE_EXTRA_CA_CERTS";
+    return { status: "unavailable", detail: `the node's certificate is not trusted (${rawMessage}); ${todo}` };
+  }
   return { status: statusName(code), detail: rawMessage };
+}
+
+/** Whether a handshake ended because of the node's certificate. To Connect that is an internal error. */
+function isDistrust(cause: unknown): boolean {
+  const code = cause instanceof Error && "code" in cause ? `${cause.code}` : "";
+  return /CERT|SIGNATURE|ISSUER/.test(code);
 }
 
 /** The same as an error to throw. */

@@ -1,20 +1,22 @@
+import { once } from "node:events";
 import * as http2 from "node:http2";
 import type { Socket } from "node:net";
-import { type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
-import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
+import type { ConnectRouter } from "@connectrpc/connect";
+import type { Certificate } from "./certificate";
 import { ConnectionGuard, DEFAULT_GUARD, type GuardOptions } from "./guard";
 import { FrameEncoder } from "./h2-encode";
 import { serveOrdinary } from "./h2-ordinary";
 import { replyRefused, replyUnavailable, replyUnimplemented } from "./h2-reply";
 import { type RouteTable, routeOf, type StreamRoute } from "./h2-route";
-import { STREAM_RPCS } from "./h2-rpcs";
 import { openRawStream, type RawStreamParts } from "./h2-stream";
+import { routeTable } from "./h2-table";
 import { openRawUnary } from "./h2-unary";
 import type { UnaryRpc } from "./h2-unary-rpc";
 import { UnaryTrailers } from "./h2-unary-trailers";
 import type { StreamHost } from "./runner-host";
-import { headersFirst } from "./services-head";
+import { TlsFront } from "./tls-front";
 import type { TurnGroup } from "./turn";
+import type { WebDoor } from "./web-door";
 
 export interface H2Options {
   readonly host: string;
@@ -32,6 +34,14 @@ export interface H2Options {
   /** Streams of one connection at once: 10 000 unless told. */
   readonly maxConcurrentStreams?: number;
   readonly guard?: Partial<GuardOptions>;
+  /** With it, the port speaks TLS only, and HTTP/1.1 to those who choose that. */
+  readonly tls?: H2Tls | undefined;
+}
+
+export interface H2Tls {
+  readonly certificate: Certificate;
+  /** Answers clients that choose HTTP/1.1. */
+  readonly http1: WebDoor;
 }
 
 /** The gRPC port, as its owner holds it. Disposing of it cuts what is left. */
@@ -55,7 +65,7 @@ const MAX_HEADER_BYTES = 64 * 1024;
 /** What the runtime may hold for one connection, in megabytes. */
 const SESSION_MEMORY_MB = 256;
 
-/** Serves gRPC and Connect over HTTP/2 without TLS. Rejects if the address cannot be bound. */
+/** Serves gRPC and Connect over HTTP/2. Rejects if the address cannot be bound. */
 export async function startH2(options: H2Options): Promise<H2Server> {
   const port = new H2Port(options);
   await port.listen();
@@ -79,6 +89,8 @@ class H2Port implements H2Server {
   readonly #server: http2.Http2Server;
   readonly #connections = new Map<http2.Http2Session, Connection>();
   readonly #encoder = new FrameEncoder();
+  /** What listens instead of the server, if the port speaks TLS. */
+  readonly #front: TlsFront | undefined;
   /** The socket of the session that is announced next. */
   #incoming: Socket | undefined;
   #stopped: Promise<void> | undefined;
@@ -86,7 +98,8 @@ class H2Port implements H2Server {
   constructor(options: H2Options) {
     this.#options = options;
     this.#guard = { ...DEFAULT_GUARD, ...options.guard };
-    this.#table = routeTable(options);
+    const { services, unary = [], maxRequestBytes = DEFAULT_MAX_REQUEST_BYTES } = options;
+    this.#table = routeTable({ services, unary, maxRequestBytes });
     const settings = {
       initialWindowSize: WINDOW_BYTES,
       maxConcurrentStreams: options.maxConcurrentStreams ?? DEFAULT_MAX_STREAMS,
@@ -107,18 +120,26 @@ class H2Port implements H2Server {
     const onStream: StreamListener = (stream, headers) => this.#onStream(stream, headers);
     this.#server.on("stream", onStream);
     this.#server.on("error", (error) => options.streams.log.error("gRPC port failed", { error: error.message }));
+    this.#front = options.tls === undefined ? undefined : this.#tlsFront(options.tls);
   }
 
   async listen(): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
     const { host, port, reusePort = false } = this.#options;
-    this.#server.once("error", (error) => reject(new Error(`the gRPC port ${host}:${port} ${cannotListen(error)}`)));
-    this.#server.listen({ host, port, reusePort }, resolve);
-    await promise;
+    try {
+      if (this.#front !== undefined) {
+        await this.#front.listen({ host, port, reusePort });
+        return;
+      }
+      const listening = once(this.#server, "listening");
+      this.#server.listen({ host, port, reusePort });
+      await listening;
+    } catch (error) {
+      throw new Error(`the gRPC port ${host}:${port} ${cannotListen(error)}`, { cause: error });
+    }
   }
 
   get address(): { readonly host: string; readonly port: number } {
-    const address = this.#server.address();
+    const address = (this.#front ?? { address: this.#server.address() }).address;
     if (address === null || typeof address === "string") throw new Error("the gRPC port is not listening");
     return { host: address.address, port: address.port };
   }
@@ -128,7 +149,7 @@ class H2Port implements H2Server {
   }
 
   stop(): Promise<void> {
-    this.#stopped ??= new Promise((resolve) => this.#server.close(() => resolve()));
+    this.#stopped ??= this.#front === undefined ? this.#stopServer() : this.#stopFront(this.#front);
     return this.#stopped;
   }
 
@@ -138,12 +159,36 @@ class H2Port implements H2Server {
       socket.destroy();
     }
     this.#connections.clear();
+    this.#front?.kill();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     const stopped = this.stop();
     this.kill();
     await stopped;
+  }
+
+  #stopServer(): Promise<void> {
+    return new Promise((resolve) => this.#server.close(() => resolve()));
+  }
+
+  /** The server has nothing to close: each connection is told by itself. */
+  #stopFront(front: TlsFront): Promise<void> {
+    const stopped = front.stop();
+    this.#options.tls?.http1.stop();
+    for (const { session } of this.#connections.values()) session.close();
+    return stopped;
+  }
+
+  #tlsFront({ certificate, http1 }: H2Tls): TlsFront {
+    return new TlsFront({
+      certificate,
+      onHttp2: (socket) => this.#server.emit("connection", socket),
+      onHttp1: (socket) => http1.accept(socket),
+      maxConnections: this.#guard.maxConnections,
+      handshakeMs: this.#guard.handshakeMs,
+      log: this.#options.streams.log,
+    });
   }
 
   #onSession(session: http2.ServerHttp2Session): void {
@@ -233,31 +278,9 @@ class H2Port implements H2Server {
   }
 }
 
-/** What the services registered, and of that the RPCs that need nothing in between. */
-function routeTable({ services, unary = [], maxRequestBytes }: H2Options): RouteTable {
-  const router = createConnectRouter({
-    acceptCompression: [compressionGzip, compressionBrotli],
-    readMaxBytes: maxRequestBytes ?? DEFAULT_MAX_REQUEST_BYTES,
-  });
-  services(router);
-  const rpcs = new Map(STREAM_RPCS.map((rpc) => [rpc.path, rpc]));
-  const unaryRpcs = new Map(unary.map((rpc) => [rpc.path, rpc]));
-  return new Map(
-    router.handlers.map((handler) => [
-      handler.requestPath,
-      {
-        streaming: handler.method.methodKind !== "unary",
-        handler: headersFirst(handler),
-        rpc: rpcs.get(handler.requestPath),
-        unary: unaryRpcs.get(handler.requestPath),
-      },
-    ]),
-  );
-}
-
-function cannotListen(error: Error): string {
-  const taken = "code" in error && error.code === "EADDRINUSE";
+function cannotListen(error: unknown): string {
+  const taken = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
   return taken
     ? "cannot be listened on: another program has it; stop that one, or set TIDELINE_GRPC_LISTEN"
-    : `cannot be listened on: ${error.message}`;
+    : `cannot be listened on: ${error instanceof Error ? error.message : error}`;
 }

@@ -131,9 +131,12 @@ interface Unary {
 export class GrpcClient implements Disposable {
   readonly #client: Client;
 
-  constructor(port: number) {
-    this.#client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), {
+  /** `ca`: a certificate in PEM, with which the connection is made over TLS. */
+  constructor(port: number, ca?: string) {
+    const trust = ca === undefined ? credentials.createInsecure() : credentials.createSsl(Buffer.from(ca));
+    this.#client = new Client(`127.0.0.1:${port}`, trust, {
       "grpc.use_local_subchannel_pool": 1,
+      ...(ca !== undefined && { "grpc.ssl_target_name_override": "localhost" }),
     });
   }
 

@@ -7,10 +7,12 @@ import { DEFAULT_LIMITS, type StreamLimits } from "../../src/core/limits";
 import type { SessionAccount } from "../../src/core/session/account";
 import type { Topic } from "../../src/core/topic";
 import { createFeed, type RunningFeed } from "../../src/feed/feed";
+import type { Certificate } from "../../src/serve/certificate";
 import type { GuardOptions } from "../../src/serve/guard";
 import { type H2Server, startH2 } from "../../src/serve/h2";
 import { subscribe, subscribeGroupMessages, subscribeWelcomeMessages } from "../../src/serve/mls-api-streams";
 import { createStreamHost, type StreamHost, type StreamOutcome } from "../../src/serve/runner-host";
+import { WebDoor } from "../../src/serve/web-door";
 import { encodeEntry, encodeGroupBody } from "../../src/wire/entry";
 import { MlsApi } from "../../src/wire/gen/mls/api/v1/mls_pb";
 import { MemoryStore } from "./memory-store";
@@ -22,6 +24,8 @@ export interface TestNodeOptions {
   readonly maxConcurrentStreams?: number;
   readonly limits?: Partial<StreamLimits>;
   readonly guard?: Partial<GuardOptions>;
+  /** With it, the port speaks TLS. */
+  readonly certificate?: Certificate;
   /** Registers more than the streaming RPCs. */
   readonly services?: (router: ConnectRouter) => void;
 }
@@ -83,15 +87,24 @@ export class TestNode implements AsyncDisposable {
       keepaliveMs: options.keepaliveMs ?? 30_000,
       stallMs: options.stallMs ?? 60_000,
     });
-    const { maxRequestBytes, maxConcurrentStreams, guard } = options;
+    const { maxRequestBytes, maxConcurrentStreams, guard, certificate } = options;
+    const services = (router: ConnectRouter) => {
+      registerStreams(router, host);
+      options.services?.(router);
+    };
+    const web = {
+      services,
+      maxRequestBytes: maxRequestBytes ?? 1 << 20,
+      stallMs: host.stallMs,
+      clock: systemClock,
+      log,
+    };
     const server = await startH2({
       host: "127.0.0.1",
       port: 0,
       streams: host,
-      services: (router) => {
-        registerStreams(router, host);
-        options.services?.(router);
-      },
+      services,
+      ...(certificate !== undefined && { tls: { certificate, http1: new WebDoor(web) } }),
       ...(maxRequestBytes !== undefined && { maxRequestBytes }),
       ...(maxConcurrentStreams !== undefined && { maxConcurrentStreams }),
       ...(guard !== undefined && { guard }),
