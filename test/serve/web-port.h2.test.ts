@@ -78,7 +78,7 @@ describe("around the RPCs", () => {
   });
 
   test("C-7: a call that is not served is UNIMPLEMENTED, for gRPC-Web in the headers", async () => {
-    const path = "/xmtp.identity.api.v1.IdentityApi/GetInboxIds";
+    const path = "/xmtp.identity.api.v1.IdentityApi/NoSuchMethod";
     const headers = { "content-type": "application/grpc-web+proto" };
     const web = await fetch(`${baseUrl}${path}`, { method: "POST", headers, body: new Uint8Array(5) });
     expect([web.status, web.headers.get("grpc-status")]).toEqual([200, "12"]);
