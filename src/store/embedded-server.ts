@@ -194,9 +194,10 @@ async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<stri
 /** What every line of the server's log begins with: the kind of process that says it (`log_line_prefix`). */
 export const LOG_LINE_PREFIX = "%b|";
 
-/** Passes the server's log on to ours until it ends; resolves with its last line. */
+/** Passes the server's log on to ours until it ends; resolves with what it died of, if it said so, or its last line. */
 async function forwardLog(stream: ReadableStream<Uint8Array>, log: Logger): Promise<string> {
   let last = "it said nothing";
+  let fatal: string | undefined;
   for await (const line of linesOf(stream)) {
     const [, by, severity, said] = /^([a-z -]+)\|([A-Z]+)[0-9]*: {2}(.*)$/.exec(line) ?? [];
     // Errors of a session are told to the session, and may quote its data; so may lines that continue one.
@@ -204,11 +205,12 @@ async function forwardLog(stream: ReadableStream<Uint8Array>, log: Logger): Prom
     if (line.startsWith("\t") || (bySession && severity === "ERROR")) continue;
     last = said ?? line;
     const fields = { by, said: last };
+    if (!bySession && (severity === "PANIC" || severity === "FATAL")) fatal = last;
     if (severity === "PANIC" || severity === "ERROR") log.error("postgres", fields);
     else if (!bySession && (severity === "FATAL" || severity === "WARNING")) log.warn("postgres", fields);
     else log.debug("postgres", fields);
   }
-  return last;
+  return fatal ?? last;
 }
 
 function lastLine(text: string): string {

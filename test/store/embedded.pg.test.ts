@@ -1,5 +1,14 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SQL } from "bun";
@@ -226,6 +235,16 @@ describe("the embedded database", () => {
     expect(error.message).toContain("Postgres did not start: ");
     await using database = await start();
     expect(isAlive(database.pid)).toBe(true);
+  });
+
+  test("says what Postgres died of in its start, and not only that it is down", async () => {
+    const log = join(dataDir, "postgres/pg_wal");
+    const away = join(dataDir, "postgres/pg_wal.away");
+    renameSync(log, away);
+    const error = await storeErrorOf(start());
+    rmSync(log, { recursive: true, force: true });
+    renameSync(away, log);
+    expect(error.message).toMatch(/^Postgres did not start: .*pg_wal/);
   });
 });
 

@@ -1,0 +1,59 @@
+import { expect, test } from "bun:test";
+import { askToStore } from "./support/ask-to-store";
+import { Drill } from "./support/drill";
+import { FaultNode } from "./support/node";
+import { scaled } from "./support/settings";
+import { noSmallDisk, onSmallDisk, SmallDisk } from "./support/small-disk";
+
+const DISK_MIB = 160;
+const KEEPALIVE_MS = 1_000;
+/** How long a publisher may wait for its no: the retries of the node (5 s) and what is queued before it. */
+const REFUSED_MS = 15_000;
+const NO_SPACE = /No space left on device/;
+
+const reason = noSmallDisk();
+const whereDisksAreSmall = test.skipIf(reason !== undefined);
+if (reason !== undefined) test.skip(`a full disk: ${reason}`, () => {});
+
+const program = onSmallDisk(DISK_MIB, [process.execPath, "src/main.ts"]);
+const env = { TIDELINE_KEEPALIVE_MS: `${KEEPALIVE_MS}` };
+
+whereDisksAreSmall(
+  "a full disk: publishers are told, streams and reads live on, and all goes on once there is space",
+  async () => {
+    await using node = await FaultNode.start({ env, program });
+    await using drill = new Drill({ fault: 10, title: "disk full" });
+    const topics = drill.topics({ groups: 4, welcomes: 1 });
+    const stream = drill.subscribe(node, { topics });
+    const publisher = drill.publish(node, { topics, perSecond: scaled(200), bytes: 4_096 });
+    await drill.allConnected(1);
+    await drill.moreAcks(20);
+    const disk = new SmallDisk(node);
+    const { pid } = node;
+
+    disk.fill();
+    await drill.until("a publisher to be refused", REFUSED_MS, () => publisher.failures.size > 0);
+    const words = await askToStore(node);
+    const pings = await node.metric("tideline_pings_total");
+    await drill.until(
+      "Pings to go on",
+      5 * KEEPALIVE_MS,
+      async () => (await node.metric("tideline_pings_total")) >= pings + 2,
+    );
+    // A wave over everything that was stored: its account is made at the end.
+    const late = drill.subscribe(node, { topics, name: "a stream that comes while the disk is full" });
+    await drill.until("it to catch up", 10_000, () => late.reading.received >= stream.reading.received);
+    const { status } = await node.readiness();
+
+    disk.empty();
+    await drill.moreAcks(20);
+    expect(words).toMatch(/^unavailable: /);
+    expect(words).toMatch(NO_SPACE);
+    expect([...publisher.failures.keys()]).toEqual(["unavailable"]);
+    expect(status).toBe(200);
+    expect([stream.connects, late.connects, node.pid]).toEqual([1, 1, pid]);
+    const refusedMs = Math.round(publisher.slowestFailureMs);
+    await drill.finish({ readAt: node, figures: { refusedMs } });
+  },
+  90_000,
+);
