@@ -75,6 +75,11 @@ export function invalidArgument(message: string): ConnectError {
   return new ConnectError(message, Code.InvalidArgument);
 }
 
+/** A request whose answer would be too large. The message names what was wanted, what was found, and a way out. */
+export function resourceExhausted(message: string): ConnectError {
+  return new ConnectError(message, Code.ResourceExhausted);
+}
+
 /** A method that this node does not serve. Native clients fall back only if it leaves as a Trailers-Only response. */
 export function unimplemented(message: string): ConnectError {
   return new ConnectError(message, Code.Unimplemented);

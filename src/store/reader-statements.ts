@@ -23,6 +23,12 @@ const ofOneTopic: SQL = eq(messages.topic, sql`${sql.placeholder("topic")}::byte
 const above: SQL = gt(messages.id, int8("above"));
 const upTo: SQL = lte(messages.id, int8("to"));
 
+type Order = typeof asc | typeof desc;
+/** Of rows with the bytes before each: those up to the one that reaches the bound. One is always among them. */
+const reaching: SQL = sql`bytes_before < ${int8("maxBytes")}`;
+/** Those which together stay within the bound, or the first alone. */
+const within: SQL = sql`(bytes_before = 0 OR bytes_before + octet_length(body) <= ${int8("maxBytes")})`;
+
 /** Makes the statements of one connection. The server prepares each when it is first used. */
 export function prepareReads(session: Session) {
   return {
@@ -38,16 +44,11 @@ export function prepareReads(session: Session) {
  * Why LATERAL with OFFSET 0 or LIMIT: it keeps the planner from making one join over the whole table of them,
  * and `topic = ANY(array)` turns into a scan of the table once the statement has a generic plan.
  */
-function prepareLookups({ database, run }: Session) {
+function prepareLookups({ database }: Session) {
   const newestId = sql`(SELECT m.id FROM ${messages} AS m WHERE m.topic = asked.wanted ORDER BY m.id DESC LIMIT 1)`;
-  const newest = sql`(SELECT * FROM ${messages} AS m WHERE m.topic = asked.wanted ORDER BY m.id DESC LIMIT 1)`;
   const found = sql`(SELECT m.id FROM ${messages} AS m
     WHERE m.topic = asked.wanted AND m.id > asked.floor AND m.id <= ${int8("to")} ORDER BY m.id OFFSET 0)`;
   const floors = sql`${sql.placeholder("floors")}::int8[]`;
-  const newestOf: Query = database
-    .select({ ...MESSAGE, nth: sql`asked.nth` })
-    .from(sql`unnest(${topics}) WITH ORDINALITY AS asked (wanted, nth), LATERAL ${newest} AS messages`)
-    .toSQL();
   return {
     heads: database
       .select({ packed: sql<unknown>`string_agg(int8send(coalesce(${newestId}, 0)), ''::bytea ORDER BY asked.nth)` })
@@ -57,45 +58,30 @@ function prepareLookups({ database, run }: Session) {
       .select({ packed: sql<unknown>`string_agg(int8send(found.id), ''::bytea)` })
       .from(sql`unnest(${topics}, ${floors}) AS asked (wanted, floor), LATERAL ${found} AS found`)
       .prepare("ids_by_topic"),
-    /** For each topic that has one its newest message, with the topic's place among those asked for, from 1. */
-    newest: async (asked: { readonly topics: string }) => {
-      const rows = await run<readonly [...MessageRow, nth: bigint]>(newestOf, asked);
-      return rows.map(([id, topic, createdNs, arm, body, nth]) => {
-        return { nth: Number(nth), message: messageOf([id, topic, createdNs, arm, body]) };
-      });
-    },
   };
 }
 
 /**
  * Many rows, in order.
  *
- * Two ways to bound a page by bytes: `above` and `byIds` add up the sizes of the bodies, which costs the server as
- * much as all the rest of their work; `aboveLight` and `byIdsLight` just leave out each body above `lightBytes`.
+ * Two ways to bound a page by bytes: `above`, `byIds`, `ascending` and `descending` add up the sizes of the bodies, which
+ * costs the server as much as all the rest of their work; those called `…Light` just leave out each body above
+ * `lightBytes`.
  */
 function preparePages({ database, run }: Session) {
   const next = sql`SELECT * FROM ${messages} WHERE ${and(ofKind, above)} ORDER BY ${messages.id} LIMIT ${int8("maxRows")}`;
   const named = sql`SELECT * FROM ${messages} WHERE ${ofKind} AND ${messages.id} = ANY(${sql.placeholder("ids")}::int8[])`;
-  const bounded = (candidates: SQL): Query =>
-    database
-      .select(MESSAGE)
-      .from(upToBytes(candidates))
-      .where(sql`bytes_before < ${int8("maxBytes")}`)
-      .orderBy(sql`id`)
-      .toSQL();
-  const light = (candidates: SQL): Query =>
+  const ofTopic = (order: Order, beyond: SQL): SQL =>
+    sql`SELECT * FROM ${messages} WHERE ${and(ofOneTopic, beyond)} ORDER BY ${order(messages.id)} LIMIT ${int8("maxRows")}`;
+  const upwards = ofTopic(asc, above);
+  const downwards = ofTopic(desc, upTo);
+  const bounded = (candidates: SQL, condition: SQL, order: Order = asc): Query =>
+    database.select(MESSAGE).from(withBytesBefore(candidates, order)).where(condition).orderBy(order(sql`id`)).toSQL();
+  const light = (candidates: SQL, order: Order = asc): Query =>
     database
       .select({ ...MESSAGE, body: sql`CASE WHEN octet_length(body) <= ${int8("lightBytes")} THEN body END` })
       .from(sql`(${candidates}) AS messages`)
-      .orderBy(sql`id`)
-      .toSQL();
-  const ofTopic = (direction: typeof asc | typeof desc, beyond: SQL): Query =>
-    database
-      .select(MESSAGE)
-      .from(messages)
-      .where(and(ofOneTopic, beyond))
-      .orderBy(direction(messages.id))
-      .limit(sql.placeholder("limit"))
+      .orderBy(order(sql`id`))
       .toSQL();
   const pages =
     <Values extends Readonly<Record<string, unknown>>>(statement: Query) =>
@@ -112,12 +98,20 @@ function preparePages({ database, run }: Session) {
     .where(and(ofKind, above, upTo));
   const idsByRange: Query = range.orderBy(asc(messages.id)).toSQL();
   return {
-    above: pages<{ kind: Kind; above: bigint; maxRows: bigint; maxBytes: bigint }>(bounded(next)),
-    byIds: pages<{ kind: Kind; ids: string; maxBytes: bigint }>(bounded(named)),
+    above: pages<{ kind: Kind; above: bigint; maxRows: bigint; maxBytes: bigint }>(bounded(next, reaching)),
+    byIds: pages<{ kind: Kind; ids: string; maxBytes: bigint }>(bounded(named, reaching)),
     aboveLight: lightPages<{ kind: Kind; above: bigint; maxRows: bigint; lightBytes: bigint }>(light(next)),
     byIdsLight: lightPages<{ kind: Kind; ids: string; lightBytes: bigint }>(light(named)),
-    ascending: pages<{ topic: Uint8Array; above: bigint; limit: number }>(ofTopic(asc, above)),
-    descending: pages<{ topic: Uint8Array; to: bigint; limit: number }>(ofTopic(desc, upTo)),
+    ascending: pages<{ topic: Uint8Array; above: bigint; maxRows: bigint; maxBytes: bigint }>(bounded(upwards, within)),
+    descending: pages<{ topic: Uint8Array; to: bigint; maxRows: bigint; maxBytes: bigint }>(
+      bounded(downwards, within, desc),
+    ),
+    ascendingLight: lightPages<{ topic: Uint8Array; above: bigint; maxRows: bigint; lightBytes: bigint }>(
+      light(upwards),
+    ),
+    descendingLight: lightPages<{ topic: Uint8Array; to: bigint; maxRows: bigint; lightBytes: bigint }>(
+      light(downwards, desc),
+    ),
     idsByRange: async (values: { kind: Kind; above: bigint; to: bigint }) => {
       const rows = await run<readonly [id: bigint, topic: Buffer]>(idsByRange, values);
       return rows.map(([id, topic]) => ({ id, topic: topicOf(topic) }));
@@ -125,9 +119,9 @@ function preparePages({ database, run }: Session) {
   };
 }
 
-/** The candidates with the bytes of the bodies before each: whoever keeps those below a bound always keeps one. */
-function upToBytes(candidates: SQL): SQL {
-  const before = sql`sum(octet_length(body)) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)`;
+/** The candidates with the bytes of the bodies before each. */
+function withBytesBefore(candidates: SQL, order: Order): SQL {
+  const before = sql`sum(octet_length(body)) OVER (ORDER BY ${order(sql`id`)} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)`;
   return sql`(SELECT *, coalesce(${before}, 0) AS bytes_before FROM (${candidates}) AS messages) AS messages`;
 }
 

@@ -6,7 +6,7 @@ import { chunks, clampId, concatenate, idArray, idsOf, topicArray } from "./read
 import type { LightMessage, ReadStatements } from "./reader-statements";
 import { type RetryHost, retrying } from "./retry";
 import type { SqlPool } from "./sql";
-import type { Direction, Reader, StoredMessage } from "./types";
+import type { Direction, PageSize, Reader, StoredMessage, TopicPage } from "./types";
 
 export interface ReaderHost {
   readonly pool: SqlPool<ReadStatements>;
@@ -29,6 +29,9 @@ const ROWS_PER_LOOKUP = 2n;
  * of mixed sizes are seldom read twice. Fewer: less is read beyond the end of a page, and thrown away.
  */
 const LIGHT_FACTOR = 4;
+
+/** The same for a page of a topic, whose connection others share: none of them waits for more than a hundred of these. */
+const LIGHT_BODY_BYTES = 32n * 1024n;
 
 /** {@link Reader} on Postgres. */
 export class SqlReader implements Reader {
@@ -99,32 +102,25 @@ export class SqlReader implements Reader {
     topic: Topic,
     direction: Direction,
     cursor: bigint | undefined,
-    limit: number,
-  ): Promise<readonly StoredMessage[]> {
+    { rows, bytes }: PageSize,
+  ): Promise<TopicPage> {
+    const asked = { topic: topicBytes(topic), maxRows: BigInt(rows) };
+    const light = { ...asked, lightBytes: LIGHT_BODY_BYTES };
+    const heavy = { ...asked, maxBytes: BigInt(bytes) };
     switch (direction) {
-      case "ascending":
-        return await this.#askQuickly((read) =>
-          read.ascending({ topic: topicBytes(topic), above: clampId(cursor ?? 0n), limit }),
-        );
+      case "ascending": {
+        const above = clampId(cursor ?? 0n);
+        const found = await this.#askQuickly((read) => read.ascendingLight({ ...light, above }));
+        return pageOf(found, fitting(found, bytes) ?? (await this.#ask((read) => read.ascending({ ...heavy, above }))));
+      }
       case "descending": {
         const to = cursor === undefined ? MAX_CURSOR : clampId(cursor - 1n);
-        return await this.#askQuickly((read) => read.descending({ topic: topicBytes(topic), to, limit }));
+        const found = await this.#askQuickly((read) => read.descendingLight({ ...light, to }));
+        return pageOf(found, fitting(found, bytes) ?? (await this.#ask((read) => read.descending({ ...heavy, to }))));
       }
       default:
         return direction satisfies never;
     }
-  }
-
-  async newest(topics: readonly Topic[]): Promise<readonly (StoredMessage | undefined)[]> {
-    const newest = new Array<StoredMessage | undefined>(topics.length).fill(undefined);
-    let before = 0;
-    for (const some of chunks(topics, TOPICS_PER_STATEMENT)) {
-      const parameters = { topics: topicArray(some) };
-      const rows = await this.#ask((read) => read.newest(parameters));
-      for (const { nth, message } of rows) newest[before + nth - 1] = message;
-      before += some.length;
-    }
-    return newest;
   }
 
   async #idsByRange(
@@ -157,6 +153,23 @@ export class SqlReader implements Reader {
 /** The largest body that is read at first in a page of `rows` rows and `maxBytes` bytes. */
 function lightBytesOf(maxBytes: number, rows: number): bigint {
   return BigInt(Math.ceil((LIGHT_FACTOR * maxBytes) / rows));
+}
+
+function pageOf(found: readonly LightMessage[], messages: readonly StoredMessage[]): TopicPage {
+  return { messages, isCut: messages.length < found.length };
+}
+
+/** The messages from the front that stay within `maxBytes`, or the first alone; `undefined` if one was left out. */
+function fitting(messages: readonly LightMessage[], maxBytes: number): readonly StoredMessage[] | undefined {
+  const taken: StoredMessage[] = [];
+  let bytes = 0;
+  for (const message of messages) {
+    if (message === undefined) return undefined;
+    bytes += message.body.byteLength;
+    if (bytes > maxBytes && taken.length > 0) break;
+    taken.push(message);
+  }
+  return taken;
 }
 
 /** The messages from the front whose bodies reach `maxBytes`; `undefined` if one of them was left out. */

@@ -46,6 +46,20 @@ export interface Appender {
 
 export type Direction = "ascending" | "descending";
 
+/** How much one answer may hold. */
+export interface PageSize {
+  readonly rows: number;
+  /** Of bodies. One message is given even if it is larger. */
+  readonly bytes: number;
+}
+
+/** Messages of one topic, in the direction asked for. */
+export interface TopicPage {
+  readonly messages: readonly StoredMessage[];
+  /** Whether rows that were asked for did not fit into the bytes. */
+  readonly isCut: boolean;
+}
+
 /** Reads messages. Every answer reflects all commits that were acked before the question. */
 export interface Reader {
   /** Per kind, the newest id ever given; 0 before the first. */
@@ -71,14 +85,7 @@ export interface Reader {
    */
   byIds(kind: Kind, ids: BigInt64Array, maxBytes: number): Promise<readonly StoredMessage[]>;
   /** Rows of one topic beyond an exclusive cursor; `undefined` = from the end the direction starts at. */
-  ofTopic(
-    topic: Topic,
-    direction: Direction,
-    cursor: bigint | undefined,
-    limit: number,
-  ): Promise<readonly StoredMessage[]>;
-  /** For each topic its newest message; same order and length. */
-  newest(topics: readonly Topic[]): Promise<readonly (StoredMessage | undefined)[]>;
+  ofTopic(topic: Topic, direction: Direction, cursor: bigint | undefined, size: PageSize): Promise<TopicPage>;
 }
 
 /** Which messages are too old to be kept. */

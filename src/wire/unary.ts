@@ -40,6 +40,8 @@ export interface Page {
 export interface Found {
   readonly page: Page;
   readonly rows: readonly Placed[];
+  /** Whether rows that were asked for did not fit into an answer. */
+  readonly isCut: boolean;
 }
 
 /** The answer of RPCs that have nothing to say. */
@@ -63,7 +65,7 @@ export function pageOf(paging: PagingInfo | undefined): Page | undefined {
 export function queryGroupMessagesResponse(found: Found): QueryGroupMessagesResponse {
   return create(QueryGroupMessagesResponseSchema, {
     messages: found.rows.map(groupMessage),
-    pagingInfo: pagingInfo(found.page, found.rows),
+    pagingInfo: pagingInfo(found.page, found.rows, found.isCut),
   });
 }
 
@@ -72,7 +74,9 @@ export function queryGroupMessagesResponse(found: Found): QueryGroupMessagesResp
  * same field number (1), so no message is made of any row.
  */
 export function encodeQueryGroupMessagesResponse(found: Found): Uint8Array {
-  const last = create(QueryGroupMessagesResponseSchema, { pagingInfo: pagingInfo(found.page, found.rows) });
+  const last = create(QueryGroupMessagesResponseSchema, {
+    pagingInfo: pagingInfo(found.page, found.rows, found.isCut),
+  });
   return Buffer.concat([...found.rows.map(encodeEntry), toBinary(QueryGroupMessagesResponseSchema, last)]);
 }
 
@@ -80,18 +84,16 @@ export function encodeQueryGroupMessagesResponse(found: Found): Uint8Array {
 export function queryWelcomeMessagesResponse(found: Found): QueryWelcomeMessagesResponse {
   return create(QueryWelcomeMessagesResponseSchema, {
     messages: found.rows.map(welcomeMessage),
-    pagingInfo: pagingInfo(found.page, found.rows),
+    pagingInfo: pagingInfo(found.page, found.rows, found.isCut),
   });
 }
 
-/** One response per row, unset where there is none. Without its content a message is what the node knows of it. */
+/** One response per message, unset where there is none. */
 export function newestGroupMessageResponse(
-  rows: readonly (Placed | undefined)[],
-  includeContent: boolean,
+  messages: readonly (GroupMessage | undefined)[],
 ): GetNewestGroupMessageResponse {
-  const make = includeContent ? groupMessage : groupMessageWithoutContent;
   return create(GetNewestGroupMessageResponseSchema, {
-    responses: rows.map((row) => (row === undefined ? {} : { groupMessage: make(row) })),
+    responses: messages.map((groupMessage) => (groupMessage === undefined ? {} : { groupMessage })),
   });
 }
 
@@ -117,16 +119,17 @@ export function welcomeMessage(row: Placed): WelcomeMessage {
   return create(WelcomeMessageSchema, { version: { case: "v1", value } });
 }
 
-function groupMessageWithoutContent(row: Placed): GroupMessage {
+/** What the node knows of a stored group message. Nothing of it is a view of the stored body. */
+export function groupMessageWithoutContent(row: Placed): GroupMessage {
   const { groupId, shouldPush, isCommit } = fromBinary(GroupMessage_V1Schema, row.body);
   const { id, createdNs } = row;
-  const value = create(GroupMessage_V1Schema, { id, createdNs, groupId, shouldPush, isCommit });
+  const value = create(GroupMessage_V1Schema, { id, createdNs, groupId: groupId.slice(), shouldPush, isCommit });
   return create(GroupMessageSchema, { version: { case: "v1", value } });
 }
 
-/** The last id only if the page is full: a client that sees 0 asks no further. */
-export function pagingInfo(page: Page, rows: readonly { readonly id: bigint }[]): PagingInfo {
-  const full = rows.length === page.limit;
+/** The last id only if the page is full, by rows or because it was cut: a client that sees 0 asks no further. */
+export function pagingInfo(page: Page, rows: readonly { readonly id: bigint }[], isCut = false): PagingInfo {
+  const full = isCut || rows.length === page.limit;
   return create(PagingInfoSchema, {
     direction: page.direction === "ascending" ? SortDirection.ASCENDING : SortDirection.DESCENDING,
     limit: page.limit,

@@ -65,7 +65,6 @@ function counted(reader: Reader, count: () => void): Reader {
     ids: asked((...given) => reader.ids(...given)),
     byIds: asked((...given) => reader.byIds(...given)),
     ofTopic: asked((...given) => reader.ofTopic(...given)),
-    newest: asked((...given) => reader.newest(...given)),
   };
 }
 

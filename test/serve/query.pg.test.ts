@@ -1,6 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { SortDirection } from "../../src/wire/gen/mls/api/v1/mls_pb";
+import { sendGroupMessages } from "../../src/serve/mls-api-publish";
+import { topicOfBytes } from "../../src/wire/bytes";
+import {
+  QueryGroupMessagesResponseSchema,
+  SendGroupMessagesRequestSchema,
+  SortDirection,
+} from "../../src/wire/gen/mls/api/v1/mls_pb";
 import { createDatabase, type TestDatabase } from "../support/database";
 import { groupMessages, openNode, type TestNode } from "./mls-api-node";
 
@@ -10,6 +17,12 @@ const SMALL = Uint8Array.of(4);
 const KEY = new Uint8Array(32).fill(9);
 /** Messages of GROUP: more than two pages. */
 const COUNT = 205;
+/** A group of the largest messages: together they have more bytes than one answer may. */
+const LARGE = Uint8Array.of(6);
+const LARGE_COUNT = 10;
+const LARGE_BYTES = 3 * 1024 * 1024;
+/** What the network's clients receive. */
+const CLIENT_BYTES = 25 * 1024 * 1024;
 
 let database: TestDatabase;
 let node: TestNode;
@@ -20,6 +33,20 @@ beforeAll(async () => {
   await node.client.sendGroupMessages(groupMessages(GROUP, ...texts));
   await node.client.sendGroupMessages(groupMessages(SMALL, "a", "b", "c"));
 });
+
+/** For the tests that ask for it; a repetition stores nothing new. Returns the ids, ascending. */
+async function fillLarge(): Promise<readonly bigint[]> {
+  const publish = { ...node.deps.publish, maxMessageBytes: LARGE_BYTES };
+  for (let nth = 0; nth < LARGE_COUNT; nth++) {
+    const text = `${nth}`.repeat(LARGE_BYTES - 100);
+    await sendGroupMessages(publish, create(SendGroupMessagesRequestSchema, groupMessages(LARGE, text)));
+  }
+  const { messages } = await node.deps.query.reader.ofTopic(topicOfBytes(0, LARGE), "ascending", undefined, {
+    rows: LARGE_COUNT,
+    bytes: 2 * CLIENT_BYTES,
+  });
+  return messages.map(({ id }) => id);
+}
 afterAll(async () => {
   await node[Symbol.asyncDispose]();
   await database[Symbol.asyncDispose]();
@@ -94,6 +121,25 @@ describe("a page of QueryGroupMessages", () => {
 
   test("that is not full has cursor 0 (clients ask on otherwise)", async () => {
     expect((await page(SMALL, { limit: 4 })).paging?.idCursor).toBe(0n);
+  });
+
+  test("larger than clients can receive is cut, and its cursor leads on until the last", async () => {
+    const filled = await fillLarge();
+    expect(filled).toHaveLength(LARGE_COUNT);
+    for (const direction of [ASCENDING, DESCENDING]) {
+      const all: bigint[] = [];
+      const sizes: number[] = [];
+      let idCursor = 0n;
+      do {
+        const response = await node.client.queryGroupMessages({ groupId: LARGE, pagingInfo: { direction, idCursor } });
+        expect(toBinary(QueryGroupMessagesResponseSchema, response).length).toBeLessThan(CLIENT_BYTES);
+        all.push(...response.messages.map(({ version }) => version.value?.id ?? 0n));
+        sizes.push(response.messages.length);
+        idCursor = response.pagingInfo?.idCursor ?? 0n;
+      } while (idCursor !== 0n);
+      expect(sizes).toEqual([8, 2]);
+      expect(all).toEqual(direction === ASCENDING ? [...filled] : [...filled].reverse());
+    }
   });
 
   test("the cursor is exclusive in the asked direction (R-7)", async () => {
@@ -171,6 +217,26 @@ describe("GetNewestGroupMessage", () => {
     expect(value?.id).toBeGreaterThan(0n);
     expect(value?.createdNs).toBeGreaterThan(0n);
     expect([value?.data.length, value?.senderHmac.length]).toEqual([0, 0]);
+  });
+
+  test("with more content than clients can receive is refused, and not without the content", async () => {
+    const [newest] = (await fillLarge()).slice(-1);
+    const once = await node.client.getNewestGroupMessage({ groupIds: [LARGE], includeContent: true });
+    expect(once.responses[0]?.groupMessage?.version.value?.id).toBe(newest);
+    const groupIds = Array.from({ length: 9 }, () => LARGE);
+    const error = await failure(node.client.getNewestGroupMessage({ groupIds, includeContent: true }));
+    expect(error.code).toBe(Code.ResourceExhausted);
+    expect(error.rawMessage).toContain("in these 9 groups; name fewer, or ask without include_content");
+    const { responses } = await node.client.getNewestGroupMessage({ groupIds });
+    expect(responses.map(({ groupMessage }) => groupMessage?.version.value?.id)).toEqual(groupIds.map(() => newest));
+  });
+
+  test("of 2 500 groups, some of which nobody knows, is found as of one", async () => {
+    const known = [GROUP, SMALL];
+    const groupIds = Array.from({ length: 2_500 }, (_, nth) => known[nth] ?? Uint8Array.of(200, nth >> 8, nth & 255));
+    const { responses } = await node.client.getNewestGroupMessage({ groupIds });
+    const found = responses.map(({ groupMessage }) => groupMessage?.version.value?.groupId);
+    expect(found).toEqual(groupIds.map((groupId, nth) => (nth < 2 ? groupId : undefined)));
   });
 
   test("of no groups is nothing; an empty group id and too many groups are refused", async () => {

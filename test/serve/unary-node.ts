@@ -76,7 +76,8 @@ export async function openUnaryNode(): Promise<UnaryNode> {
     query: {
       reader: {
         ofTopic: (...asked) => orFail(() => reader.ofTopic(...asked)),
-        newest: (topics) => orFail(() => reader.newest(topics)),
+        heads: (topics) => orFail(() => reader.heads(topics)),
+        byIds: (...asked) => orFail(() => reader.byIds(...asked)),
       },
     },
     ...memoryIdentityDeps(clock),

@@ -35,7 +35,6 @@ const CASES: Readonly<Record<Exclude<keyof ReadStatements, "sequences">, Case>> 
     ask: (read) => read.idsByTopic.execute({ topics: "{}", floors: "{}", to: 9n }),
     values: `${TOPICS}, ARRAY[0, 5]::int8[], 19000`,
   },
-  newest: { ask: (read) => read.newest({ topics: "{}" }), values: TOPICS },
   idsByRange: { ask: (read) => read.idsByRange({ kind: 0, above: 0n, to: 9n }), values: "0, 5000, 5100" },
   above: {
     ask: (read) => read.above({ kind: 0, above: 0n, maxRows: 9n, maxBytes: 9n }),
@@ -53,8 +52,22 @@ const CASES: Readonly<Record<Exclude<keyof ReadStatements, "sequences">, Case>> 
     ask: (read) => read.byIdsLight({ kind: 0, ids: "{1}", lightBytes: 9n }),
     values: "100, 0, ARRAY[5, 7, 19000]::int8[]",
   },
-  ascending: { ask: (read) => read.ascending({ topic, above: 0n, limit: 9 }), values: `'\\x0031', 0, 10` },
-  descending: { ask: (read) => read.descending({ topic, to: 9n, limit: 9 }), values: `'\\x0031', 20000, 10` },
+  ascending: {
+    ask: (read) => read.ascending({ topic, above: 0n, maxRows: 9n, maxBytes: 9n }),
+    values: `'\\x0031', 0, 10, 1000`,
+  },
+  descending: {
+    ask: (read) => read.descending({ topic, to: 9n, maxRows: 9n, maxBytes: 9n }),
+    values: `'\\x0031', 20000, 10, 1000`,
+  },
+  ascendingLight: {
+    ask: (read) => read.ascendingLight({ topic, above: 0n, maxRows: 9n, lightBytes: 9n }),
+    values: `100, '\\x0031', 0, 10`,
+  },
+  descendingLight: {
+    ask: (read) => read.descendingLight({ topic, to: 9n, maxRows: 9n, lightBytes: 9n }),
+    values: `100, '\\x0031', 20000, 10`,
+  },
 };
 
 /** The text that the reader sends for a question. */
@@ -102,5 +115,10 @@ test("plans made while the table was empty are right for a full one too, and ids
   for (const name of ["idsByRange", "above", "byIds", "aboveLight", "byIdsLight"] as const) {
     const plan = await explain(`EXECUTE ${name} (${CASES[name].values})`);
     expect(plan, name).toContain("messages_pkey");
+  }
+  for (const name of ["ascending", "descending", "ascendingLight", "descendingLight"] as const) {
+    const plan = await explain(`EXECUTE ${name} (${CASES[name].values})`);
+    expect(plan, name).toContain("messages_topic_id");
+    expect(plan, name).not.toContain("Sort");
   }
 });

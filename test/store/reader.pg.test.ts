@@ -4,7 +4,7 @@ import { MAX_CURSOR } from "../../src/core/limits";
 import { GROUP, KINDS, type Topic, WELCOME } from "../../src/core/topic";
 import type { Store } from "../../src/store/store";
 import { bunSqlOptions } from "../../src/store/target";
-import type { NewMessage, StoredMessage } from "../../src/store/types";
+import type { Direction, NewMessage, PageSize, StoredMessage } from "../../src/store/types";
 import { createDatabase, type TestDatabase } from "../support/database";
 import { Prng } from "../support/prng";
 import { message, openTestStore, textOf, topic, upTo } from "./store-fixtures";
@@ -41,6 +41,9 @@ async function createWorld(messages: readonly NewMessage[], first = 1n): Promise
 
 const idsOf = (rows: readonly (StoredMessage | undefined)[]) => rows.map((row) => row?.id);
 
+/** A page of so many rows, whatever their size. */
+const rowsOnly = (rows: number): PageSize => ({ rows, bytes: 1 << 30 });
+
 describe("an empty store", () => {
   let world: World;
   beforeAll(async () => {
@@ -57,15 +60,15 @@ describe("an empty store", () => {
     expect(await reader.ids(GROUP, topics, [0n, 0n], 0n, 2n)).toEqual(new BigInt64Array(0));
     expect(await reader.ids(GROUP, topics, [0n, 0n], 0n, MAX_CURSOR)).toEqual(new BigInt64Array(0));
     expect(await reader.byIds(GROUP, BigInt64Array.of(1n, 2n), 1_000)).toEqual([]);
-    expect(await reader.ofTopic(topic("a"), "ascending", undefined, 10)).toEqual([]);
-    expect(await reader.ofTopic(topic("a"), "descending", undefined, 10)).toEqual([]);
-    expect(await reader.newest(topics)).toEqual([undefined, undefined]);
+    const nothing = { messages: [], isCut: false };
+    for (const direction of ["ascending", "descending"] as const) {
+      expect(await reader.ofTopic(topic("a"), direction, undefined, rowsOnly(10))).toEqual(nothing);
+    }
   });
 
   test("has no answer to no question", async () => {
     const { reader } = world.store;
     expect(await reader.heads([])).toEqual([]);
-    expect(await reader.newest([])).toEqual([]);
     expect(await reader.ids(GROUP, [], [], 0n, 100n)).toEqual(new BigInt64Array(0));
     expect(await reader.byIds(GROUP, new BigInt64Array(0), 1_000)).toEqual([]);
   });
@@ -98,18 +101,10 @@ describe("a store with ids above 2^53", () => {
     expect(idsOf(await reader.above(WELCOME, 0n, 100, 1_000))).toEqual([id(0)]);
   });
 
-  test("gives the newest id and the newest message of each topic, in the order asked for", async () => {
+  test("gives the newest id of each topic, in the order asked for", async () => {
     const { reader } = world.store;
     const asked = [topic("odd"), topic("none"), topic("even", WELCOME), topic("even"), topic("odd")];
     expect(await reader.heads(asked)).toEqual([id(5), 0n, id(0), id(4), id(5)]);
-    const newest = await reader.newest(asked);
-    expect(newest.map((row) => row && [row.kind, row.id, row.topic, textOf(row.body)])).toEqual([
-      [GROUP, id(5), topic("odd"), "six"],
-      undefined,
-      [WELCOME, id(0), topic("even", WELCOME), "welcome"],
-      [GROUP, id(4), topic("even"), "five"],
-      [GROUP, id(5), topic("odd"), "six"],
-    ]);
   });
 
   test("finds the ids of topics above their floors and within a range, merged ascending", async () => {
@@ -135,8 +130,8 @@ describe("a store with ids above 2^53", () => {
 
   test("pages a topic in both directions beyond an exclusive cursor", async () => {
     const { reader } = world.store;
-    const ids = async (...how: ["ascending" | "descending", bigint | undefined, number]) =>
-      idsOf(await reader.ofTopic(topic("odd"), ...how));
+    const ids = async (direction: Direction, cursor: bigint | undefined, rows: number) =>
+      idsOf((await reader.ofTopic(topic("odd"), direction, cursor, rowsOnly(rows))).messages);
     expect(await ids("ascending", undefined, 2)).toEqual([id(1), id(3)]);
     expect(await ids("ascending", id(1), 9)).toEqual([id(3), id(5)]);
     expect(await ids("ascending", id(5), 9)).toEqual([]);
@@ -145,6 +140,20 @@ describe("a store with ids above 2^53", () => {
     expect(await ids("descending", 0n, 9)).toEqual([]);
     expect(await ids("ascending", (1n << 64n) - 1n, 9)).toEqual([]);
     expect(await ids("descending", (1n << 64n) - 1n, 1)).toEqual([id(5)]);
+  });
+
+  test("pages a topic by bytes: what fits whole, or one message, and says whether it left any out", async () => {
+    const { reader } = world.store;
+    const page = async (direction: Direction, cursor: bigint | undefined, size: PageSize) => {
+      const { messages, isCut } = await reader.ofTopic(topic("odd"), direction, cursor, size);
+      return [messages.map(({ body }) => textOf(body)).join(" "), isCut];
+    };
+    expect(await page("ascending", undefined, { rows: 9, bytes: 10 })).toEqual(["two four six", false]);
+    expect(await page("ascending", undefined, { rows: 9, bytes: 9 })).toEqual(["two four", true]);
+    expect(await page("ascending", undefined, { rows: 2, bytes: 9 })).toEqual(["two four", false]);
+    expect(await page("ascending", id(1), { rows: 9, bytes: 1 })).toEqual(["four", true]);
+    expect(await page("descending", undefined, { rows: 9, bytes: 7 })).toEqual(["six four", true]);
+    expect(await page("descending", id(3), { rows: 9, bytes: 1 })).toEqual(["two", false]);
   });
 
   test("hands out bodies that nobody else writes to", async () => {
@@ -166,8 +175,26 @@ test("the largest id there can be is found by every question", async () => {
   expect([...(await reader.ids(GROUP, [last], [MAX_CURSOR - 1n], 0n, MAX_CURSOR))]).toEqual([MAX_CURSOR]);
   expect(idsOf(await reader.above(GROUP, MAX_CURSOR - 1n, 1, 1))).toEqual([MAX_CURSOR]);
   expect(idsOf(await reader.byIds(GROUP, BigInt64Array.of(MAX_CURSOR), 1))).toEqual([MAX_CURSOR]);
-  expect(idsOf(await reader.ofTopic(last, "descending", undefined, 1))).toEqual([MAX_CURSOR]);
-  expect(idsOf(await reader.newest([last]))).toEqual([MAX_CURSOR]);
+  expect(idsOf((await reader.ofTopic(last, "descending", undefined, rowsOnly(1))).messages)).toEqual([MAX_CURSOR]);
+});
+
+test("a page of a topic is cut at the bytes although its messages are too large to be read at first", async () => {
+  const large = (text: string) => ({
+    ...message("large", text),
+    body: new Uint8Array(100_000).fill(text.charCodeAt(0)),
+  });
+  await using world = await createWorld([large("a"), message("large", "b"), large("c"), large("d")]);
+  const { reader } = world.store;
+  const page = async (direction: Direction, cursor: bigint | undefined, bytes: number) => {
+    const { messages, isCut } = await reader.ofTopic(topic("large"), direction, cursor, { rows: 100, bytes });
+    return [messages.map(({ body }) => String.fromCharCode(body[0] ?? 0)).join(""), isCut];
+  };
+  expect(await page("ascending", undefined, 300_001)).toEqual(["abcd", false]);
+  expect(await page("ascending", undefined, 300_000)).toEqual(["abc", true]);
+  expect(await page("ascending", undefined, 200_000)).toEqual(["ab", true]);
+  expect(await page("ascending", undefined, 1)).toEqual(["a", true]);
+  expect(await page("descending", undefined, 200_000)).toEqual(["dc", true]);
+  expect(await page("descending", 2n, 1)).toEqual(["a", false]);
 });
 
 test("25 000 topics are answered like one, over wide ranges and narrow ones", async () => {
@@ -177,7 +204,6 @@ test("25 000 topics are answered like one, over wide ranges and narrow ones", as
   const { reader } = world.store;
   const newest = new Map(world.rows.map(({ topic, id }) => [topic, id]));
   expect(await reader.heads(names)).toEqual(names.map((name) => newest.get(name) ?? 0n));
-  expect((await reader.newest(names)).map((row) => row?.id)).toEqual(names.map((name) => newest.get(name)));
   const floors = names.map((_, nth) => BigInt(nth % 1_000));
   const floorOf = new Map(names.map((name, nth) => [name, floors[nth] ?? 0n]));
   const expected = world.rows.flatMap(({ id, topic }) => (id > (floorOf.get(topic) ?? 0n) ? [id] : []));
@@ -209,9 +235,11 @@ test("random questions are answered as a plain list of the rows would answer the
     const one = random.pick(names);
     const ofOne = rows.filter(({ topic }) => topic === one);
     const after = ofOne.filter(({ id }) => id > from).slice(0, limit);
-    expect(idsOf(await reader.ofTopic(one, "ascending", from, limit)), place).toEqual(idsOf(after));
+    const ids = async (direction: Direction) =>
+      idsOf((await reader.ofTopic(one, direction, from, rowsOnly(limit))).messages);
+    expect(await ids("ascending"), place).toEqual(idsOf(after));
     const before = ofOne.filter(({ id }) => id < from).reverse();
-    expect(idsOf(await reader.ofTopic(one, "descending", from, limit)), place).toEqual(idsOf(before.slice(0, limit)));
+    expect(await ids("descending"), place).toEqual(idsOf(before.slice(0, limit)));
     const heads = asked.map((name) => rows.findLast(({ topic }) => topic === name)?.id ?? 0n);
     expect(await reader.heads(asked), place).toEqual(heads);
     const maxBytes = random.between(1, 200);

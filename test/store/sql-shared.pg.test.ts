@@ -88,7 +88,8 @@ test("everybody who shares a connection gets the answer to its own question, whi
   };
   const ask = async () => {
     for (const name of names) {
-      const rows = await store.reader.ofTopic(topic(name), "ascending", undefined, 100);
+      const size = { rows: 100, bytes: 1 << 20 };
+      const { messages: rows } = await store.reader.ofTopic(topic(name), "ascending", undefined, size);
       expect(rows.map(({ body }) => textOf(body))).toEqual([`of ${name}`]);
     }
   };

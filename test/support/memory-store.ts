@@ -1,7 +1,15 @@
 import type { Clock } from "../../src/base/clock";
 import { KINDS, type Kind, kindOf, type PerKind, type Topic, topicOf } from "../../src/core/topic";
 import type { StoreError } from "../../src/store/error";
-import type { Appender, Committed, Direction, NewMessage, Reader, StoredMessage } from "../../src/store/types";
+import type {
+  Appender,
+  Committed,
+  Direction,
+  NewMessage,
+  PageSize,
+  Reader,
+  StoredMessage,
+} from "../../src/store/types";
 
 /** How long the parts of a call take, in milliseconds; 0 = no timer at all, just a promise. */
 export interface Delays {
@@ -179,19 +187,21 @@ export class MemoryReader implements Reader {
     });
   }
 
-  ofTopic(topic: Topic, direction: Direction, cursor: bigint | undefined, limit: number) {
+  ofTopic(topic: Topic, direction: Direction, cursor: bigint | undefined, size: PageSize) {
     return this.#query("ofTopic", () => {
       const rows = [...this.#store.ofTopic(topic)];
       const ordered = direction === "ascending" ? rows : rows.reverse();
       const beyond = ordered.filter(({ id }) => {
         return cursor === undefined || (direction === "ascending" ? id > cursor : id < cursor);
       });
-      return beyond.slice(0, limit);
+      const asked = beyond.slice(0, size.rows);
+      let bytes = 0;
+      const over = asked.findIndex(({ body }, nth) => {
+        bytes += body.byteLength;
+        return bytes > size.bytes && nth > 0;
+      });
+      return { messages: over === -1 ? asked : asked.slice(0, over), isCut: over !== -1 };
     });
-  }
-
-  newest(topics: readonly Topic[]): Promise<readonly (StoredMessage | undefined)[]> {
-    return this.#query("newest", () => topics.map((topic) => this.#store.ofTopic(topic).at(-1)));
   }
 
   async #query<T>(name: QueryName, look: () => T): Promise<T> {
