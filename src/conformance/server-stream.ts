@@ -61,6 +61,11 @@ export class ServerStream {
     return stream;
   }
 
+  /** `undefined` while it is open. */
+  get end(): CallEnd | undefined {
+    return this.#end;
+  }
+
   get ids(): readonly bigint[] {
     return this.messages.map(({ id }) => id);
   }

@@ -12,7 +12,7 @@ import { decodeBytes, encodeInit } from "../../../src/wire/init";
 import { type Broken, UNBROKEN } from "./faults";
 import { MessageLog } from "./log";
 import { topicFrom } from "./publishing";
-import { invalid, STATUS } from "./status";
+import { STATUS } from "./status";
 import { ModelStream, type Response, type Wire } from "./stream";
 import { orFail, serveUnary } from "./unary";
 import { faultOf, ModelCall } from "./wire";
@@ -121,7 +121,6 @@ export class ModelNode implements AsyncDisposable {
     const stream = this.#open(call, wire, undefined);
     const begin = (bytes: Uint8Array) => {
       const asked = addsOf(bytes);
-      if (asked.length === 0) invalid("filters: wanted at least 1, found none");
       const skip = this.#broken("legacy-without-history");
       const adds = asked.map(({ topic, cursor }) => ({ topic, cursor: skip ? this.#headOf(topic) : cursor }));
       stream.mutate({ id: 1n, adds, removes: [], historyOnly: false });
