@@ -14,6 +14,7 @@ export const CASE_GROUPS = [
   "half-close",
   "limits",
   "unary",
+  "identities",
   "legacy streams",
   "hostile input",
 ] as const;

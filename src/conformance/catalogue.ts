@@ -3,6 +3,7 @@ import { ACKS } from "./cases/acks";
 import { HALF_CLOSE } from "./cases/half-close";
 import { HISTORY_ONLY } from "./cases/history-only";
 import { HOSTILE } from "./cases/hostile";
+import { IDENTITIES } from "./cases/identities";
 import { IDS } from "./cases/ids";
 import { LEGACY } from "./cases/legacy";
 import { LIMITS } from "./cases/limits";
@@ -32,6 +33,7 @@ export const CASES: readonly ConformanceCase[] = [
   ...LIMITS,
   ...UNARY_SEND,
   ...UNARY_QUERY,
+  ...IDENTITIES,
   ...LEGACY,
   ...HOSTILE,
 ];

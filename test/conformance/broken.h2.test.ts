@@ -66,6 +66,11 @@ const CATCHER: Readonly<Record<Fault, string>> = {
   "newest-out-of-place": "newest-is-positional",
   "commits-unmarked": "is-commit-is-computed",
   "unimplemented-in-trailers": "unimplemented-is-trailers-only",
+  "unknown-left-out": "identity-updates-are-positional",
+  "any-key-package-accepted": "no-key-package-refused",
+  "forged-inboxes-accepted": "forged-inbox-refused",
+  "commit-logs-unlimited": "too-many-commit-log-entries",
+  "verdicts-without-a-block": "wallet-verdicts-are-positional",
   "legacy-headers-late": "group-stream-headers-at-once",
   "legacy-without-history": "group-stream-history-then-live",
 };

@@ -61,7 +61,7 @@ export const FAULTS = {
   // Limits.
   "no-limits": "Nothing is ever too much.",
   "tight-waves": "More than ten waves at once are refused.",
-  // Unary RPCs and legacy streams.
+  // Unary RPCs, identities and legacy streams.
   "page-cursor-inclusive": "The row at a page's cursor is on the page.",
   "page-cursor-always": "A page that is not full names a cursor all the same.",
   "pages-ascend-by-default": "A query without a direction ascends.",
@@ -71,6 +71,11 @@ export const FAULTS = {
   "newest-out-of-place": "GetNewestGroupMessage leaves out what it does not find.",
   "commits-unmarked": "is_commit is never set.",
   "unimplemented-in-trailers": "UNIMPLEMENTED comes in trailers of their own.",
+  "unknown-left-out": "Answers that have a place each leave out what nobody knows.",
+  "any-key-package-accepted": "Any bytes are taken for a key package.",
+  "forged-inboxes-accepted": "Identity updates are stored without a look at their signatures.",
+  "commit-logs-unlimited": "Any number of commit logs is written and read at once.",
+  "verdicts-without-a-block": "Verdicts on contract wallets do not say at which block.",
   "legacy-headers-late": "The headers of a legacy stream come with its first message.",
   "legacy-without-history": "A legacy stream begins live.",
 } as const;

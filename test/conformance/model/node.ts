@@ -10,14 +10,16 @@ import {
 } from "../../../src/wire/gen/mls/api/v1/mls_pb";
 import { decodeBytes, encodeInit } from "../../../src/wire/init";
 import { type Broken, UNBROKEN } from "./faults";
+import { IdentityBook } from "./identities";
 import { MessageLog } from "./log";
 import { topicFrom } from "./publishing";
 import { STATUS } from "./status";
 import { ModelStream, type Response, type Wire } from "./stream";
-import { orFail, serveUnary } from "./unary";
+import { orFail, serveIdentity, serveUnary, type UnaryParts } from "./unary";
 import { faultOf, ModelCall } from "./wire";
 
 const SERVICE = "/xmtp.mls.api.v1.MlsApi/";
+const IDENTITY_SERVICE = "/xmtp.identity.api.v1.IdentityApi/";
 const DEFAULT_KEEPALIVE_MS = 500;
 
 export interface ModelOptions {
@@ -33,6 +35,7 @@ export class ModelNode implements AsyncDisposable {
   readonly #server: http2.Http2Server;
   readonly #sessions = new Set<http2.ServerHttp2Session>();
   readonly #log: MessageLog;
+  readonly #book: IdentityBook;
   readonly #broken: Broken;
   readonly #keepaliveMs: number;
   readonly #clock: Clock = systemClock;
@@ -41,6 +44,7 @@ export class ModelNode implements AsyncDisposable {
     this.#broken = broken;
     this.#keepaliveMs = keepaliveMs;
     this.#log = new MessageLog(broken);
+    this.#book = new IdentityBook(broken);
     this.#server = http2.createServer({ settings: { initialWindowSize: 1 << 20, maxConcurrentStreams: 10_000 } });
     this.#server.on("session", (session) => {
       this.#sessions.add(session);
@@ -82,17 +86,25 @@ export class ModelNode implements AsyncDisposable {
       return;
     }
     const path = headers[":path"] ?? "";
-    this.#serve(call, path.startsWith(SERVICE) ? path.slice(SERVICE.length) : "");
+    if (path.startsWith(IDENTITY_SERVICE)) {
+      if (!serveIdentity(call, path.slice(IDENTITY_SERVICE.length), this.#unary)) this.#unimplemented(call);
+    } else this.#serve(call, path.startsWith(SERVICE) ? path.slice(SERVICE.length) : "");
+  }
+
+  get #unary(): UnaryParts {
+    return { log: this.#log, book: this.#book, broken: this.#broken, clock: this.#clock };
+  }
+
+  #unimplemented(call: ModelCall): void {
+    if (this.#broken("unimplemented-in-trailers")) call.sendHeaders();
+    call.end({ code: STATUS.unimplemented, words: "not served here" });
   }
 
   #serve(call: ModelCall, method: string): void {
     if (method === "Subscribe") this.#subscribe(call);
     else if (method === "SubscribeGroupMessages") this.#legacy(call, addsOfGroups);
     else if (method === "SubscribeWelcomeMessages") this.#legacy(call, addsOfWelcomes);
-    else if (!serveUnary(call, method, { log: this.#log, broken: this.#broken, clock: this.#clock })) {
-      if (this.#broken("unimplemented-in-trailers")) call.sendHeaders();
-      call.end({ code: STATUS.unimplemented, words: "not served here" });
-    }
+    else if (!serveUnary(call, method, this.#unary)) this.#unimplemented(call);
   }
 
   #subscribe(call: ModelCall): void {

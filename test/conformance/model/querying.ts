@@ -12,7 +12,7 @@ import type {
 } from "../../../src/wire/gen/mls/api/v1/mls_pb";
 import type { InitOf } from "../../../src/wire/init";
 import type { Broken } from "./faults";
-import type { Delivered, MessageLog, Stored } from "./log";
+import type { Delivered, MessageLog } from "./log";
 import { topicFrom } from "./publishing";
 import { invalid } from "./status";
 
@@ -21,8 +21,8 @@ const DESCENDING = 2;
 const MAX_ROWS = 100;
 const MAX_CURSOR = (1n << 63n) - 1n;
 
-interface Page {
-  readonly delivered: readonly Delivered[];
+interface Page<Row> {
+  readonly rows: readonly Row[];
   readonly pagingInfo: InitOf<typeof PagingInfoSchema>;
 }
 
@@ -33,7 +33,7 @@ export function queryGroupMessages(
   { groupId, pagingInfo }: QueryGroupMessagesRequest,
 ): InitOf<typeof QueryGroupMessagesResponseSchema> {
   const page = pageOf(log.above(topicFrom(0, groupId), 0n), broken, pagingInfo);
-  const messages = page.delivered.flatMap((one) => (one.kind === 0 ? [one.group] : []));
+  const messages = page.rows.flatMap(({ delivered: one }) => (one.kind === 0 ? [one.group] : []));
   return { messages, pagingInfo: page.pagingInfo };
 }
 
@@ -44,7 +44,7 @@ export function queryWelcomeMessages(
   { installationKey, pagingInfo }: QueryWelcomeMessagesRequest,
 ): InitOf<typeof QueryWelcomeMessagesResponseSchema> {
   const page = pageOf(log.above(topicFrom(1, installationKey), 0n), broken, pagingInfo);
-  const messages = page.delivered.flatMap((one) => (one.kind === 1 ? [one.welcome] : []));
+  const messages = page.rows.flatMap(({ delivered: one }) => (one.kind === 1 ? [one.welcome] : []));
   return { messages, pagingInfo: page.pagingInfo };
 }
 
@@ -70,7 +70,12 @@ function withoutContent({ group }: Extract<Delivered, { kind: 0 }>): typeof grou
   return { version: { case: "v1", value } };
 }
 
-function pageOf(rows: readonly Stored[], broken: Broken, paging: PagingInfo | undefined): Page {
+/** A page of rows that ascend by id. @throws CallError */
+export function pageOf<Row extends { readonly id: bigint }>(
+  rows: readonly Row[],
+  broken: Broken,
+  paging: PagingInfo | undefined,
+): Page<Row> {
   const { direction = 0, limit: asked = 0, idCursor = 0n } = paging ?? {};
   if (direction !== 0 && direction !== ASCENDING && direction !== DESCENDING) invalid(`direction ${direction}`);
   if (idCursor > MAX_CURSOR) invalid("a cursor is at most 2^63-1");
@@ -84,7 +89,7 @@ function pageOf(rows: readonly Stored[], broken: Broken, paging: PagingInfo | un
   const page = ordered.slice(0, limit);
   const hasCursor = page.length === limit || broken("page-cursor-always");
   return {
-    delivered: page.map(({ delivered }) => delivered),
+    rows: page,
     pagingInfo: {
       direction: ascends ? ASCENDING : DESCENDING,
       limit,

@@ -1,9 +1,11 @@
 import type { EmptySchema } from "@bufbuild/protobuf/wkt";
 import type { Clock } from "../../../src/base/clock";
 import { decodeMessage, type MessageOf, type Schema, type UnaryMethod } from "../../../src/wire/codec";
+import { IdentityApi } from "../../../src/wire/gen/identity/api/v1/identity_pb";
 import { MlsApi } from "../../../src/wire/gen/mls/api/v1/mls_pb";
 import { encodeInit, type InitOf } from "../../../src/wire/init";
 import type { Broken } from "./faults";
+import type { IdentityBook } from "./identities";
 import type { MessageLog } from "./log";
 import { sendGroupMessages, sendWelcomeMessages } from "./publishing";
 import { getNewestGroupMessage, queryGroupMessages, queryWelcomeMessages } from "./querying";
@@ -12,6 +14,7 @@ import type { ModelCall } from "./wire";
 
 /** What the unary RPCs work with. */
 export interface UnaryParts {
+  readonly book: IdentityBook;
   readonly log: MessageLog;
   readonly broken: Broken;
   readonly clock: Clock;
@@ -39,6 +42,47 @@ export function serveUnary(call: ModelCall, name: string, parts: UnaryParts): bo
       return true;
     case "GetNewestGroupMessage":
       answer(call, method.getNewestGroupMessage, (request) => getNewestGroupMessage(log, broken, request));
+      return true;
+    default:
+      return serveInstallations(call, name, parts);
+  }
+}
+
+function serveInstallations(call: ModelCall, name: string, { book }: UnaryParts): boolean {
+  const { method } = MlsApi;
+  switch (name) {
+    case "UploadKeyPackage":
+      answer(call, method.uploadKeyPackage, (request) => book.uploadKeyPackage(request));
+      return true;
+    case "FetchKeyPackages":
+      answer(call, method.fetchKeyPackages, (request) => book.fetchKeyPackages(request));
+      return true;
+    case "BatchPublishCommitLog":
+      answer(call, method.batchPublishCommitLog, (request) => book.batchPublishCommitLog(request));
+      return true;
+    case "BatchQueryCommitLog":
+      answer(call, method.batchQueryCommitLog, (request) => book.batchQueryCommitLog(request));
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Answers a call of IdentityApi; `false`: there is no such method. */
+export function serveIdentity(call: ModelCall, name: string, { book }: UnaryParts): boolean {
+  const { method } = IdentityApi;
+  switch (name) {
+    case "PublishIdentityUpdate":
+      answer(call, method.publishIdentityUpdate, (request) => book.publishIdentityUpdate(request));
+      return true;
+    case "GetIdentityUpdates":
+      answer(call, method.getIdentityUpdates, (request) => book.getIdentityUpdates(request));
+      return true;
+    case "GetInboxIds":
+      answer(call, method.getInboxIds, (request) => book.getInboxIds(request));
+      return true;
+    case "VerifySmartContractWalletSignatures":
+      answer(call, method.verifySmartContractWalletSignatures, (request) => book.verifyWalletSignatures(request));
       return true;
     default:
       return false;
