@@ -33,7 +33,7 @@ import {
 import { invalidArgument } from "./errors";
 import { changedIdentifiers } from "./identity-changes";
 import { readIdentityUpdate } from "./identity-update";
-import { checkCount } from "./mls-api-checks";
+import { checkAnswer, checkCount, MAX_ANSWER_BYTES } from "./mls-api-checks";
 
 /** What identities take. */
 export interface IdentityDeps {
@@ -92,7 +92,7 @@ async function stateOf(deps: IdentityDeps, inboxId: string, inbox: Inbox): Promi
   const decoded = decodeState(inbox.state);
   if (decoded.kind === "state") return decoded.state;
   let state: AssociationState | undefined;
-  const [logged = []] = await deps.log.updates([{ inboxId, above: 0n }]);
+  const [logged = []] = await deps.log.updates([{ inboxId, above: 0n }], MAX_ANSWER_BYTES);
   for (const { body } of logged) {
     state = applied(state, await verified(deps, readIdentityUpdate(decodeIdentityUpdate(body))));
   }
@@ -140,7 +140,9 @@ export async function getIdentityUpdates(
   checkCount("requests", "inboxes", requests.length, MAX_UPDATE_INBOXES);
   // Ids come from what others say of themselves: one that cannot be an id must not cost the answer for the rest.
   const asked = requests.map(({ inboxId, sequenceId }) => ({ inboxId, above: sequenceId }));
-  const found = await log.updates(asked.map((one) => (INBOX_ID.test(one.inboxId) ? one : { ...one, inboxId: "" })));
+  const known = asked.map((one) => (INBOX_ID.test(one.inboxId) ? one : { ...one, inboxId: "" }));
+  const found = await log.updates(known, MAX_ANSWER_BYTES);
+  checkAnswer("requests: wanted updates", `these ${requests.length} inboxes; name fewer`, found.flat());
   return identityUpdatesResponse(
     requests.map(({ inboxId }) => inboxId),
     found,

@@ -3,7 +3,14 @@
 import { MAX_CURSOR } from "../core/limits";
 import type { PagingInfo } from "../wire/gen/mls/api/v1/mls_pb";
 import { MAX_IDENTIFIER_BYTES, type Page, pageOf } from "../wire/unary";
-import { invalidArgument } from "./errors";
+import { invalidArgument, resourceExhausted } from "./errors";
+
+/**
+ * Bytes of what is stored in one answer: what beside them is in it stays below 64 KiB, and the network's clients
+ * receive up to 25 MiB. A lower bound would cut pages that they can take, and they take any page of less than 100
+ * messages for the last (docs/decisions/0010-bounded-answers.md).
+ */
+export const MAX_ANSWER_BYTES = 25 * 1024 * 1024 - 64 * 1024;
 
 /** @throws ConnectError if an identifier is empty or too long for a topic. */
 export function checkIdentifier(field: string, identifier: Uint8Array): void {
@@ -20,6 +27,17 @@ export function checkPresent(field: string, bytes: Uint8Array): void {
 export function checkCount(field: string, what: string, count: number, most: number): void {
   if (count <= most) return;
   throw invalidArgument(`${field}: wanted at most ${most} ${what}, found ${count}; ask in several requests`);
+}
+
+/**
+ * @param wanted what was asked for, as in "requests: wanted updates"
+ * @param asked in what, and what to do instead, as in "these 7 inboxes; name fewer"
+ * @throws ConnectError if stored bodies have more bytes together than an answer may have
+ */
+export function checkAnswer(wanted: string, asked: string, found: readonly { readonly body: Uint8Array }[]): void {
+  const bytes = found.reduce((sum, { body }) => sum + body.byteLength, 0);
+  if (bytes <= MAX_ANSWER_BYTES) return;
+  throw resourceExhausted(`${wanted} of at most ${MAX_ANSWER_BYTES} bytes together, found more in ${asked}`);
 }
 
 /** The page that is asked for. @throws ConnectError for a direction or a cursor that cannot be */

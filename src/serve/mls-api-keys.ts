@@ -11,7 +11,7 @@ import type {
 import { keyPackagesResponse } from "../wire/identity";
 import { empty } from "../wire/unary";
 import { invalidArgument } from "./errors";
-import { checkCount, checkIdentifier } from "./mls-api-checks";
+import { checkAnswer, checkCount, checkIdentifier } from "./mls-api-checks";
 
 /** What key packages take. */
 export interface KeyPackageDeps {
@@ -23,6 +23,8 @@ export interface KeyPackageDeps {
 export const MAX_KEY_PACKAGE_BYTES = 16_384;
 /** Installations that one FetchKeyPackages may name: all members of a large group. */
 export const MAX_FETCHED_PACKAGES = 5_000;
+/** So many of the largest are read before it is seen whether that is too much. */
+const FETCHED_AT_ONCE = 1_000;
 
 /**
  * Keeps a key package, in place of the one that its installation had. The installation is read out of the package,
@@ -50,5 +52,15 @@ export async function fetchKeyPackages(
   installationKeys.forEach((key, nth) => {
     checkIdentifier(`installation_keys[${nth}]`, key);
   });
-  return keyPackagesResponse(await packages.newest(installationKeys));
+  const found: (Uint8Array | undefined)[] = [];
+  for (let from = 0; from < installationKeys.length; from += FETCHED_AT_ONCE) {
+    found.push(...(await packages.newest(installationKeys.slice(from, from + FETCHED_AT_ONCE))));
+    const bodies = found.flatMap((body) => (body === undefined ? [] : [{ body }]));
+    checkAnswer(
+      "installation_keys: wanted packages",
+      `these ${installationKeys.length} installations; name fewer`,
+      bodies,
+    );
+  }
+  return keyPackagesResponse(found);
 }

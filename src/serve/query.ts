@@ -20,7 +20,7 @@ import {
   queryWelcomeMessagesResponse,
 } from "../wire/unary";
 import { invalidArgument, resourceExhausted } from "./errors";
-import { checkIdentifier, pageAsked } from "./mls-api-checks";
+import { checkIdentifier, MAX_ANSWER_BYTES, pageAsked } from "./mls-api-checks";
 
 /** What reading takes. The reader asks the database, so a client reads its own writes whichever node took them. */
 export interface QueryDeps {
@@ -29,13 +29,6 @@ export interface QueryDeps {
 
 /** Groups that one GetNewestGroupMessage may name. Clients ask for up to 1 000. */
 export const MAX_NEWEST_GROUPS = 10_000;
-
-/**
- * Bytes of stored messages in one answer: what beside them is in it stays below 64 KiB, and the network's clients
- * receive up to 25 MiB. A lower bound would cut pages that they can take, and they take any page of less than 100
- * messages for the last (docs/decisions/0010-bounded-answers.md).
- */
-export const MAX_ANSWER_BYTES = 25 * 1024 * 1024 - 64 * 1024;
 
 /** Newest messages that are looked up and read at once. */
 const NEWEST_IDS = 1_000;

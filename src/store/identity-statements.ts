@@ -2,7 +2,7 @@
 
 import { and, asc, desc, eq, gt, lte, type Query, type SQL, sql } from "drizzle-orm";
 import { commitLog, identifiers, identityUpdates, inboxes, keyPackages, type Session } from "./schema";
-import type { Inbox, StoredCommitLogEntry, StoredIdentityUpdate } from "./types-identity";
+import type { Inbox, StoredCommitLogEntry } from "./types-identity";
 
 /** The prepared statements of a connection that reads identities, key packages and commit logs. */
 export type IdentityReads = ReturnType<typeof prepareIdentityReads>;
@@ -32,10 +32,16 @@ export function prepareIdentityReads(session: Session) {
   const above = sql`(SELECT u.* FROM ${identityUpdates} AS u
     WHERE u.inbox_id = asked.inbox_id AND u.id > asked.above ORDER BY u.id OFFSET 0)`;
   const askedUpdates = sql`unnest(${array("inboxIds", "text")}, ${array("above", "int8")})`;
+  // The size of a body is known without its being read.
+  const bytesBefore = sql`sum(octet_length(found.body))
+    OVER (ORDER BY nth, found.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)`;
+  const all = sql`(SELECT nth, found.id, found.created_ns, found.body, coalesce(${bytesBefore}, 0) AS bytes_before
+    FROM ${askedUpdates} WITH ORDINALITY AS asked (inbox_id, above, nth), LATERAL ${above} AS found)`;
   const updates: Query = database
-    .select({ nth: sql`nth`, id: sql`found.id`, createdNs: sql`created_ns`, body: sql`body` })
-    .from(sql`${askedUpdates} WITH ORDINALITY AS asked (inbox_id, above, nth), LATERAL ${above} AS found`)
-    .orderBy(sql`nth`, sql`found.id`)
+    .select({ nth: sql`nth`, id: sql`id`, createdNs: sql`created_ns`, body: sql`body` })
+    .from(sql`${all} AS found`)
+    .where(sql`bytes_before <= ${int8("maxBytes")}`)
+    .orderBy(sql`nth`, sql`id`)
     .toSQL();
   const newest = sql`(SELECT i.inbox_id FROM ${identifiers} AS i
     WHERE i.kind = asked.kind AND i.identifier = asked.identifier ORDER BY i.id DESC LIMIT 1)`;
@@ -55,7 +61,7 @@ export function prepareIdentityReads(session: Session) {
       const [row] = await run<Row>(inbox, values);
       return row === undefined ? undefined : { version: row[0], state: row[1] };
     },
-    updates: async (values: { readonly inboxIds: string; readonly above: string }) => {
+    updates: async (values: { readonly inboxIds: string; readonly above: string; readonly maxBytes: bigint }) => {
       type Row = readonly [...Nth, id: bigint, createdNs: bigint, body: Uint8Array];
       const rows = await run<Row>(updates, values);
       return rows.map(([nth, id, createdNs, body]) => ({ nth, update: { id, createdNs, body } }));
@@ -65,12 +71,6 @@ export function prepareIdentityReads(session: Session) {
     keyPackages: (values: { readonly keys: string }) => run<readonly [...Nth, body: Uint8Array]>(packages, values),
     ...prepareCommitLogPages(session),
   };
-}
-
-/** For each element of a question its identity update, in order. */
-export interface FoundUpdate {
-  readonly nth: bigint;
-  readonly update: StoredIdentityUpdate;
 }
 
 function prepareCommitLogPages({ database, run }: Session) {

@@ -53,14 +53,21 @@ export class SqlIdentityLog implements IdentityLog {
     return await tell(this.#host, "an identity update", (write) => write.update(parameters));
   }
 
-  async updates(asked: readonly UpdatesAsked[]): Promise<readonly (readonly StoredIdentityUpdate[])[]> {
+  async updates(
+    asked: readonly UpdatesAsked[],
+    maxBytes: number,
+  ): Promise<readonly (readonly StoredIdentityUpdate[])[]> {
     const found = asked.map((): StoredIdentityUpdate[] => []);
-    let before = 0;
+    let [before, bytes] = [0, 0];
     for (const some of chunks(asked, PER_STATEMENT)) {
       const inboxIds = textArray(some.map(({ inboxId }) => inboxId));
       const above = idArray(some.map(({ above }) => clampId(above)));
-      const rows = await ask(this.#host, (read) => read.updates({ inboxIds, above }));
-      for (const { nth, update } of rows) found[before + Number(nth) - 1]?.push(update);
+      const parameters = { inboxIds, above, maxBytes: BigInt(maxBytes - bytes) };
+      for (const { nth, update } of await ask(this.#host, (read) => read.updates(parameters))) {
+        found[before + Number(nth) - 1]?.push(update);
+        bytes += update.body.byteLength;
+      }
+      if (bytes > maxBytes) break;
       before += some.length;
     }
     return found;

@@ -60,8 +60,11 @@ export interface IdentityLog {
    * if the inbox is not any more what the update was judged by.
    */
   append(update: NewIdentityUpdate): Promise<bigint | undefined>;
-  /** For each inbox its updates above the asked id, ascending; same order and length, empty where there is nothing. */
-  updates(asked: readonly UpdatesAsked[]): Promise<readonly (readonly StoredIdentityUpdate[])[]>;
+  /**
+   * For each inbox its updates above the asked id, ascending; same order and length, empty where there is nothing.
+   * Where their bodies have more than `maxBytes` together, what comes after the one that goes beyond is left out.
+   */
+  updates(asked: readonly UpdatesAsked[], maxBytes: number): Promise<readonly (readonly StoredIdentityUpdate[])[]>;
   /** For each identifier the inbox that it joined last of those it still belongs to; same order and length. */
   inboxIds(identifiers: readonly Identifier[]): Promise<readonly (string | undefined)[]>;
 }

@@ -1,6 +1,6 @@
 /** A node with both ports on a real database, and clients of its identities, key packages and commit logs. */
 
-import { type Client, Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
+import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import type { ChainReader } from "../../src/mls/association/types";
 import { type H2Server, startH2 } from "../../src/serve/h2";
@@ -57,15 +57,4 @@ export async function openIdentityNode(
     },
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
-}
-
-/** With what a call failed: the code's name and the words. */
-export async function failure(call: Promise<unknown>): Promise<readonly [code: string, words: string]> {
-  try {
-    await call;
-  } catch (error) {
-    if (error instanceof ConnectError) return [Code[error.code], error.rawMessage];
-    throw error;
-  }
-  throw new Error("the call went well");
 }

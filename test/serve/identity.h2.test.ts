@@ -13,9 +13,10 @@ import {
 } from "../../src/wire/gen/identity/associations/association_pb";
 import { RECORDED_UPDATES } from "../mls/recorded/node-sdk";
 import { createDatabase, type TestDatabase } from "../support/database";
+import { failure } from "../support/failure";
 import { GrpcClient } from "../support/h2-grpc";
 import { addition, registration, revocation, Wallet } from "../support/identity-updates";
-import { failure, type IdentityClients, type IdentityNode, openIdentityNode, WAYS } from "./identity-node";
+import { type IdentityClients, type IdentityNode, openIdentityNode, WAYS } from "./identity-node";
 
 const ETHEREUM = IdentifierKind.ETHEREUM;
 

@@ -4,9 +4,10 @@ import { MAX_FETCHED_PACKAGES, MAX_KEY_PACKAGE_BYTES } from "../../src/serve/mls
 import { MlsApi, SortDirection } from "../../src/wire/gen/mls/api/v1/mls_pb";
 import { RECORDED_KEY_PACKAGE } from "../mls/recorded/node-sdk";
 import { createDatabase, type TestDatabase } from "../support/database";
+import { failure } from "../support/failure";
 import { GrpcClient } from "../support/h2-grpc";
 import { type InstallationKeys, makeInstallationKeys, makeKeyPackage } from "../support/key-packages";
-import { failure, type IdentityClients, type IdentityNode, openIdentityNode, WAYS } from "./identity-node";
+import { type IdentityClients, type IdentityNode, openIdentityNode, WAYS } from "./identity-node";
 
 let database: TestDatabase;
 let one: IdentityNode;
@@ -156,7 +157,7 @@ describe.each(Object.keys(WAYS).map((name) => ({ name })))("by $name", ({ name }
         "InvalidArgument",
         "requests[1].serialized_commit_log_entry: wanted at least 1 byte, found none",
       ]);
-      expect((await words([entry("c", "x".repeat(20_000))]))[1]).toStartWith("requests[0]: wanted at most 16384 bytes");
+      expect((await words([entry("c", "x".repeat(20_000))]))[1]).toStartWith("requests[0]: wanted at most 8192 bytes");
       const { responses } = await here.mls.batchQueryCommitLog({ requests: [{ groupId: groupId("c") }] });
       expect(responses[0]?.commitLogEntries).toEqual([]);
       await here.mls.batchPublishCommitLog({ requests: [] });

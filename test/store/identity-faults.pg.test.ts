@@ -7,6 +7,8 @@ import { createDatabase } from "../support/database";
 import { openTestStore, textOf, upTo } from "./store-fixtures";
 
 const KILLS = 20;
+/** More than there is. */
+const MAX_BYTES = 1 << 20;
 
 /** Appends what was judged by the present state, as the service does; the state is the list of all that came before. */
 async function publish({ identities }: Store, inboxId: string, text: string): Promise<void> {
@@ -53,7 +55,10 @@ test("acked updates and entries are stored exactly once although backends are ki
   };
   await Promise.all([...upTo(6).map(publishAll), ...upTo(4).map(logAll), kill()]);
 
-  const logs = await one.identities.updates(inboxes.map((inboxId) => ({ inboxId, above: 0n })));
+  const logs = await one.identities.updates(
+    inboxes.map((inboxId) => ({ inboxId, above: 0n })),
+    MAX_BYTES,
+  );
   const texts = logs.map((log) => log.map(({ body }) => textOf(body)));
   expect(texts.flat().sort()).toEqual([...acked.updates].sort());
   // Each was judged by what was stored before it, and by nothing else.

@@ -9,6 +9,9 @@ import { createDatabase, type TestDatabase } from "../support/database";
 import { startProxy } from "./retry-proxy";
 import { ascending, openTestStore, rejection, textOf, upTo } from "./store-fixtures";
 
+/** More than there is. */
+const MAX_BYTES = 1 << 20;
+
 let database: TestDatabase;
 let store: Store;
 let other: Store;
@@ -40,7 +43,7 @@ function address(n: number): Identifier {
 }
 
 async function textsOf(name: string, above = 0n, from = store): Promise<readonly string[]> {
-  const [found] = await from.identities.updates([{ inboxId: inbox(name), above }]);
+  const [found] = await from.identities.updates([{ inboxId: inbox(name), above }], MAX_BYTES);
   return (found ?? []).map(({ body }) => textOf(body));
 }
 
@@ -63,7 +66,7 @@ describe("the identity log", () => {
       version: id ?? 0n,
       state: Buffer.from("first"),
     });
-    const [found] = await other.identities.updates([{ inboxId: inbox("one"), above: 0n }]);
+    const [found] = await other.identities.updates([{ inboxId: inbox("one"), above: 0n }], MAX_BYTES);
     expect(found).toEqual([{ id: id ?? 0n, createdNs: expect.any(BigInt), body: Buffer.from("first") }]);
     expect(found?.[0]?.createdNs).toBeGreaterThanOrEqual(before);
   });
@@ -127,7 +130,7 @@ describe("the identity log", () => {
       { inboxId: inbox("order a"), above: 0n },
       { inboxId: inbox("order a"), above: 2n ** 64n - 1n },
     ];
-    const found = await other.identities.updates(asked);
+    const found = await other.identities.updates(asked, MAX_BYTES);
     expect(found.map((some) => some.map(({ body }) => textOf(body)))).toEqual([
       ["b1"],
       [],
@@ -136,12 +139,31 @@ describe("the identity log", () => {
       ["a1", "a2"],
       [],
     ]);
-    expect(await store.identities.updates([])).toEqual([]);
+    expect(await store.identities.updates([], MAX_BYTES)).toEqual([]);
+  });
+
+  test("leaves out what comes after the update that goes beyond the bytes asked for", async () => {
+    let version = 0n;
+    for (const text of ["1234", "5678", "90"]) {
+      version = (await store.identities.append(update("bytes", version, text))) ?? 0n;
+    }
+    const asked = ["bytes", "bytes"].map((name) => ({ inboxId: inbox(name), above: 0n }));
+    const upTo = async (maxBytes: number) => {
+      const found = await store.identities.updates(asked, maxBytes);
+      return found.map((some) => some.map(({ body }) => textOf(body)));
+    };
+    expect(await upTo(0)).toEqual([["1234"], []]);
+    expect(await upTo(4)).toEqual([["1234", "5678"], []]);
+    expect(await upTo(10)).toEqual([["1234", "5678", "90"], ["1234"]]);
+    expect(await upTo(20)).toEqual([
+      ["1234", "5678", "90"],
+      ["1234", "5678", "90"],
+    ]);
   });
 
   test("answers more inboxes than one statement takes", async () => {
     const asked = upTo(2_500).map((n) => ({ inboxId: n === 2_400 ? inbox("order b") : inbox(`no ${n}`), above: 0n }));
-    const found = await store.identities.updates(asked);
+    const found = await store.identities.updates(asked, MAX_BYTES);
     expect(found).toHaveLength(2_500);
     expect(found.flatMap((some, nth) => (some.length > 0 ? [nth] : []))).toEqual([2_399]);
   });
