@@ -1,38 +1,13 @@
 /**
- * What the node counts about itself: the one owner of prom-client.
+ * What the node counts about itself.
  *
  * Counting costs an addition to a plain number, so that it may be done per frame; Prometheus's own objects
  * are brought up to date when somebody asks. Names, labels and help are all here, so that this file is the
  * list of what there is. Labels are small closed sets: never a topic, an id or an address.
  */
 
-import { Counter, Gauge, Registry } from "prom-client";
-import { PlainHistogram } from "./metrics-spread";
-
-/** A number that only grows. */
-export interface Count {
-  add(by?: number): void;
-  /** For what is counted elsewhere: the total so far. */
-  to(total: number): void;
-}
-
-/** A number per label that only grows. */
-export interface CountBy {
-  add(label: string, by?: number): void;
-  /** For what is counted elsewhere: the label's total so far. */
-  to(label: string, total: number): void;
-}
-
-/** A number that goes up and down. */
-export interface Level {
-  add(by: number): void;
-  set(value: number): void;
-}
-
-/** How values are distributed. */
-export interface Spread {
-  observe(value: number): void;
-}
+import { Registry } from "prom-client";
+import { type Count, type CountBy, type Level, Maker, type Spread } from "./metrics-maker";
 
 /** What the streams and the ordinary calls count. */
 export interface ServeMetrics {
@@ -45,7 +20,20 @@ export interface ServeMetrics {
   /** By where they came from: live, wave, healed. */
   readonly messages: CountBy;
   readonly mutates: Count;
+  /** Waves begun, and waves complete. */
   readonly waves: Count;
+  readonly wavesComplete: Count;
+  /**
+   * Messages that the hub offered to streams that watch their topic, and what became of them: delivered live or
+   * folded into a wave; unwanted, because the topic was removed or had been delivered beyond them; reread from the store,
+   * because they had waited too long; or ended with their stream. What is offered and not settled waits.
+   */
+  readonly offers: Count;
+  readonly offersSettled: CountBy;
+  readonly offersWaiting: Level;
+  /** Rows of the store read for streams, and of these the ones that were not wanted any more. */
+  readonly storeRows: Count;
+  readonly unwantedRows: Count;
   /** Requests of V1 that this node does not know, ignored (R-5b). */
   readonly unknownRequests: Count;
   /** Pings sent to clients, and Pings of clients answered. */
@@ -55,6 +43,8 @@ export interface ServeMetrics {
   readonly reaped: Count;
   /** How far the stream that is furthest behind the tail is behind it, in messages. */
   readonly lagOffsets: Level;
+  /** The same at its worst since the start. */
+  readonly maxLagOffsets: Level;
   /** Calls that are no streams, by method; and those among them that failed, by status. */
   readonly calls: CountBy;
   readonly callsFailed: CountBy;
@@ -143,11 +133,25 @@ function serveMetrics(make: Maker): ServeMetrics {
     messages: make.countBy("messages_delivered_total", "Messages delivered, by where they came from.", "lane"),
     mutates: make.count("mutates_total", "Mutates applied."),
     waves: make.count("waves_total", "Waves begun."),
+    wavesComplete: make.count("waves_complete_total", "Waves that ended with CatchupComplete."),
+    offers: make.count("offers_total", "Messages offered to streams that watch their topic."),
+    offersSettled: make.countBy(
+      "offers_settled_total",
+      "What became of offers; with those that wait they add up to all offers.",
+      "fate",
+    ),
+    offersWaiting: make.level("offers_waiting", "Offers that wait to be delivered."),
+    storeRows: make.count("store_rows_total", "Rows of the store read for streams."),
+    unwantedRows: make.count(
+      "unwanted_rows_total",
+      "Rows of the store read for streams that did not want them any more.",
+    ),
     unknownRequests: make.count("unknown_requests_total", "Requests of a type unknown to this node, ignored."),
     pings: make.count("pings_total", "Pings sent to clients."),
     pongs: make.count("pongs_total", "Pings of clients answered."),
     reaped: make.count("streams_reaped_total", "Streams ended because a Ping stayed unanswered."),
     lagOffsets: make.level("lag_offsets", "Messages by which the slowest stream is behind the tail."),
+    maxLagOffsets: make.level("max_lag_offsets", "Messages by which any stream was behind the tail at most, ever."),
     calls: make.countBy("calls_total", "Calls that are no streams, by method.", "method"),
     callsFailed: make.countBy("calls_failed_total", "Calls that failed, by status.", "status"),
     callSeconds: make.spread("call_seconds", "Seconds of a call that went well.", SECONDS),
@@ -190,84 +194,3 @@ function retentionMetrics(make: Maker): RetentionMetrics {
 
 const SECONDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
 const ROWS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 4_096];
-
-/** Makes metrics of one registry, each under its name with the project's prefix. */
-class Maker {
-  readonly #registry: Registry;
-
-  constructor(registry: Registry) {
-    this.#registry = registry;
-  }
-
-  count(name: string, help: string): Count {
-    let total = 0;
-    const registers = [this.#registry];
-    new Counter({
-      name: `tideline_${name}`,
-      help,
-      registers,
-      collect() {
-        this.reset();
-        this.inc(total);
-      },
-    });
-    return {
-      add: (by = 1) => {
-        total += by;
-      },
-      to: (now) => {
-        total = now;
-      },
-    };
-  }
-
-  countBy(name: string, help: string, label: string): CountBy {
-    const totals = new Map<string, number>();
-    const registers = [this.#registry];
-    new Counter({
-      name: `tideline_${name}`,
-      help,
-      registers,
-      labelNames: [label],
-      collect() {
-        this.reset();
-        for (const [value, total] of totals) this.inc({ [label]: value }, total);
-      },
-    });
-    return {
-      add: (value, by = 1) => {
-        totals.set(value, (totals.get(value) ?? 0) + by);
-      },
-      to: (value, total) => {
-        totals.set(value, total);
-      },
-    };
-  }
-
-  level(name: string, help: string): Level {
-    let value = 0;
-    const registers = [this.#registry];
-    new Gauge({
-      name: `tideline_${name}`,
-      help,
-      registers,
-      collect() {
-        this.set(value);
-      },
-    });
-    return {
-      add: (by) => {
-        value += by;
-      },
-      set: (to) => {
-        value = to;
-      },
-    };
-  }
-
-  spread(name: string, help: string, buckets: readonly number[]): Spread {
-    const histogram = new PlainHistogram({ name: `tideline_${name}`, help, buckets: [...buckets], registers: [] });
-    this.#registry.registerMetric(histogram);
-    return { observe: (value) => histogram.add(value) };
-  }
-}

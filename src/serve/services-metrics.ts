@@ -6,8 +6,15 @@ import type { StreamMetrics, StreamOutcome, StreamRegistry } from "./runner-host
 const SUMMED = [
   "mutates",
   "wavesBegun",
+  "wavesComplete",
+  "offers",
+  "unwantedOffers",
+  "rereadOffers",
+  "storeRows",
+  "unwantedRows",
   "liveMessages",
   "waveMessages",
+  "foldedMessages",
   "healedMessages",
   "frames",
   "entryBytes",
@@ -24,6 +31,9 @@ type Sums = Record<(typeof SUMMED)[number], number>;
 export class StreamCounts implements StreamMetrics {
   readonly #metrics: Metrics;
   readonly #ended = noSums();
+  /** Offers that still waited when their streams ended. */
+  #endedOffers = 0;
+  #maxLagOffsets = 0;
 
   constructor(metrics: Metrics) {
     this.#metrics = metrics;
@@ -44,6 +54,8 @@ export class StreamCounts implements StreamMetrics {
     serve.streamsEnded.add(outcome);
     if (outcome === "noPong") serve.reaped.add();
     addTo(this.#ended, account);
+    this.#endedOffers += account.dueOffsets + account.heldOffsets;
+    this.#maxLagOffsets = Math.max(this.#maxLagOffsets, account.maxLagOffsets);
   }
 
   requestIgnored(): void {
@@ -53,13 +65,27 @@ export class StreamCounts implements StreamMetrics {
   #update(streams: StreamRegistry): void {
     const sums = { ...this.#ended };
     let lagOffsets = 0;
+    let maxLagOffsets = this.#maxLagOffsets;
+    let waitingOffers = 0;
     for (const [, { account }] of streams.entries()) {
       addTo(sums, account);
       lagOffsets = Math.max(lagOffsets, account.lagOffsets);
+      maxLagOffsets = Math.max(maxLagOffsets, account.maxLagOffsets);
+      waitingOffers += account.dueOffsets + account.heldOffsets;
     }
     const { serve } = this.#metrics;
     serve.mutates.to(sums.mutates);
     serve.waves.to(sums.wavesBegun);
+    serve.wavesComplete.to(sums.wavesComplete);
+    serve.offers.to(sums.offers);
+    serve.offersSettled.to("live", sums.liveMessages);
+    serve.offersSettled.to("folded", sums.foldedMessages);
+    serve.offersSettled.to("unwanted", sums.unwantedOffers);
+    serve.offersSettled.to("reread", sums.rereadOffers);
+    serve.offersSettled.to("ended", this.#endedOffers);
+    serve.offersWaiting.set(waitingOffers);
+    serve.storeRows.to(sums.storeRows);
+    serve.unwantedRows.to(sums.unwantedRows);
     serve.frames.to(sums.frames);
     serve.entryBytes.to(sums.entryBytes);
     serve.messages.to("live", sums.liveMessages);
@@ -68,6 +94,7 @@ export class StreamCounts implements StreamMetrics {
     serve.pings.to(sums.pings);
     serve.pongs.to(sums.pongs);
     serve.lagOffsets.set(lagOffsets);
+    serve.maxLagOffsets.set(maxLagOffsets);
   }
 }
 
@@ -75,8 +102,15 @@ function noSums(): Sums {
   return {
     mutates: 0,
     wavesBegun: 0,
+    wavesComplete: 0,
+    offers: 0,
+    unwantedOffers: 0,
+    rereadOffers: 0,
+    storeRows: 0,
+    unwantedRows: 0,
     liveMessages: 0,
     waveMessages: 0,
+    foldedMessages: 0,
     healedMessages: 0,
     frames: 0,
     entryBytes: 0,

@@ -4,6 +4,7 @@ import type { Close, CloseReason } from "../../src/core/close";
 import type { Frame, Mutate } from "../../src/core/frame";
 import type { Effect, Millis, ReplayId, SessionEvent } from "../../src/core/session/events";
 import { isTopic } from "../../src/core/topic";
+import { AccountAudit } from "../support/account-audit";
 import type { Prng } from "../support/prng";
 import { FrameOracle } from "./frame-oracle";
 import { LivenessOracle, RateOracle } from "./liveness-oracle";
@@ -36,6 +37,7 @@ export class Driver {
   /** Replays that began with a Mutate or its look: first scans of waves, which hold up nobody else's live lane. */
   readonly #firstScans = new Set<ReplayId>();
   readonly #frames: FrameOracle;
+  readonly #audit = new AccountAudit();
   #now: Millis = 0;
   #blocked = false;
   #closed: Close | undefined;
@@ -190,6 +192,7 @@ export class Driver {
       const before = this.over;
       const frame = this.#session.nextFrame(this.#now);
       if (frame !== undefined) this.#checkFrame(frame);
+      this.#audit.check(this.#session.account);
       const effects = this.#session.takeEffects();
       if (before === undefined) this.#checkEnd("nextFrame");
       this.#carryOut(effects);
@@ -221,6 +224,7 @@ export class Driver {
     this.#trace?.push(`-> ${showEvent(event)}`);
     this.#frames.event();
     this.#session.handle(event, this.#now);
+    this.#audit.check(this.#session.account);
     return this.#session.takeEffects();
   }
 
@@ -258,6 +262,7 @@ export class Driver {
   #checkFrame(frame: Frame): void {
     this.#trace?.push(`<- ${showFrame(frame)}`);
     if (this.#blocked) violate("wire", `a ${frame.kind} frame although the wire is full`);
+    this.#audit.frame(frame);
     this.checker.frame(frame);
     this.liveness.frame(frame, this.#now);
     this.#frames.frame(frame, this.checker.model.waves.size);

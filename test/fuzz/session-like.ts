@@ -1,6 +1,7 @@
 import type { Close } from "../../src/core/close";
 import type { Frame } from "../../src/core/frame";
 import type { StreamLimits } from "../../src/core/limits";
+import type { SessionAccount } from "../../src/core/session/account";
 import type { Effect, Millis, SessionEvent } from "../../src/core/session/events";
 import type { TailView } from "../../src/core/tail";
 
@@ -11,6 +12,7 @@ export interface SessionLike {
   takeEffects(): readonly Effect[];
   readonly deadline: Millis | undefined;
   readonly over: Close | undefined;
+  readonly account: SessionAccount;
 }
 
 export interface SessionOptionsLike {

@@ -6,7 +6,8 @@ import { type RegisteredStream, StreamRegistry } from "../../src/serve/runner-ho
 import { StreamCounts } from "../../src/serve/services-metrics";
 
 function account(counted: Partial<SessionAccount>): SessionAccount {
-  return { ...new Counters(), topics: 0, waves: 0, wavesComplete: 0, dueOffsets: 0, lagOffsets: 0, ...counted };
+  const now = { topics: 0, waves: 0, dueOffsets: 0, heldOffsets: 0, rowsInHand: 0, lagOffsets: 0 };
+  return { ...new Counters(), ...now, ...counted };
 }
 
 function stream(counted: Partial<SessionAccount>): RegisteredStream {
@@ -51,6 +52,26 @@ test("what streams have done is the sum of those that are open and those that ha
   expect(after).toContain("tideline_streams_open 1");
   expect(after).toContain("tideline_streams_reaped_total 1");
   expect(after).toContain('tideline_streams_ended_total{reason="noPong"} 1');
+});
+
+test("offers are all accounted for: settled one way or another, waiting, or ended with their stream", async () => {
+  const metrics = createMetrics();
+  const counts = new StreamCounts(metrics);
+  const streams = new StreamRegistry();
+  counts.watch(streams);
+  const open = { offers: 21, liveMessages: 5, foldedMessages: 4, unwantedOffers: 3, rereadOffers: 2 };
+  const id = streams.add(stream({ ...open, dueOffsets: 6, heldOffsets: 1, maxLagOffsets: 50 }));
+  const text = await metrics.render();
+  expect(text).toContain("tideline_offers_total 21");
+  const fates = Object.entries({ live: 5, folded: 4, unwanted: 3, reread: 2, ended: 0 });
+  for (const [fate, count] of fates) expect(text).toContain(`tideline_offers_settled_total{fate="${fate}"} ${count}`);
+  expect(text).toContain("tideline_offers_waiting 7");
+  streams.remove(id);
+  counts.streamEnded("Subscribe", "stalled", account({ ...open, dueOffsets: 6, heldOffsets: 1, maxLagOffsets: 60 }));
+  const after = await metrics.render();
+  expect(after).toContain('tideline_offers_settled_total{fate="ended"} 7');
+  expect(after).toContain("tideline_offers_waiting 0");
+  expect(after).toContain("tideline_max_lag_offsets 60");
 });
 
 test("R-5b: a request that was ignored is counted", async () => {

@@ -11,6 +11,7 @@ import type { Offset } from "../../src/core/tail";
 import type { Topic } from "../../src/core/topic";
 import type { ModelTail } from "../fuzz/model-tail";
 import { ReplayServer } from "../fuzz/replays";
+import { AccountAudit } from "../support/account-audit";
 import type { Prng } from "../support/prng";
 import type { VirtualClock } from "../support/virtual-clock";
 import type { Link, Upward } from "./link";
@@ -55,6 +56,7 @@ export class ServedStream {
   readonly #session: Session;
   readonly #checker: InvariantChecker;
   readonly #replays: ReplayServer;
+  readonly #audit = new AccountAudit();
   readonly #watched = new Set<Topic>();
   readonly #looks = new Map<ReplayId, bigint>();
   #timer: Disposable | undefined;
@@ -140,6 +142,7 @@ export class ServedStream {
   #push(event: SessionEvent): void {
     if (this.#session.over !== undefined) return;
     this.#session.handle(event, this.#around.clock.now());
+    this.#audit.check(this.#session.account);
     this.#pump();
   }
 
@@ -149,6 +152,8 @@ export class ServedStream {
     this.#carryOut(this.#session.takeEffects(), mutateId);
     while (!this.#isBlocked) {
       const frame = this.#session.nextFrame(now);
+      if (frame !== undefined) this.#audit.frame(frame);
+      this.#audit.check(this.#session.account);
       this.#carryOut(this.#session.takeEffects());
       if (frame === undefined) break;
       this.#checker.frame(frame);

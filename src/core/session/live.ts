@@ -46,6 +46,10 @@ export class LiveLane {
     return this.#due.length;
   }
 
+  get rowsInHand(): number {
+    return this.#state.kind === "healing" ? this.#state.scan.left : 0;
+  }
+
   /** How many offsets of the tail this lane has yet to pass. */
   get lagOffsets(): number {
     const from = this.#state.kind === "current" ? this.#due.first : this.#state.from;
@@ -60,14 +64,15 @@ export class LiveLane {
 
   /** A message came to the tail, above all others. Whether its topic is still wanted is asked when it is delivered. */
   offer(offset: Offset): void {
-    if (this.#hasGap) return;
-    if (!this.#due.push(offset)) this.lose();
+    if (!this.#hasGap && this.#due.push(offset)) return;
+    this.#shared.counters.rereadOffers++;
+    if (!this.#hasGap) this.lose();
   }
 
   /** Offsets are gone, or will not be kept: what they stood for must be read from the store, if any topic is live. */
   lose(): void {
     const from = this.#due.first ?? this.#shared.tail.head;
-    this.#due.clear();
+    this.#giveUp(this.#due);
     if (this.#state.kind === "current") this.#lag(from);
     else if (this.#state.kind === "healing") this.#state.lost ??= from;
   }
@@ -77,8 +82,9 @@ export class LiveLane {
    * All of it is above everything this lane has delivered or is being healed up to (see {@link Wave}).
    */
   join(held: OffsetQueue): void {
-    if (this.#hasGap || held.length === 0) return;
-    if (!this.#due.merge(held)) this.lose();
+    if (held.length === 0 || (!this.#hasGap && this.#due.merge(held))) return;
+    this.#giveUp(held);
+    if (!this.#hasGap) this.lose();
   }
 
   /** Begins to read what a lagging lane has missed, up to the tail's head at this tick. No wave bounds this lane now. */
@@ -91,7 +97,7 @@ export class LiveLane {
       topics.push(topic);
       floors.push(higher(floor, this.#passed[kindOf(topic)]));
     });
-    this.#due.clear();
+    this.#giveUp(this.#due);
     if (topics.length === 0) {
       this.#state = CURRENT;
       return;
@@ -127,6 +133,12 @@ export class LiveLane {
     if (this.#shared.registrations.anyLive) this.#state = { kind: "lagging", from };
   }
 
+  /** What these offsets stand for is read from the store. */
+  #giveUp(offsets: OffsetQueue): void {
+    this.#shared.counters.rereadOffers += offsets.length;
+    offsets.clear();
+  }
+
   get #hasGap(): boolean {
     return this.#state.kind === "lagging" || (this.#state.kind === "healing" && this.#state.lost !== undefined);
   }
@@ -145,6 +157,7 @@ export class LiveLane {
       if (wanted && !batch.admits(message)) break;
       this.#due.shift();
       if (wanted) this.#deliver(message, batch);
+      else this.#shared.counters.unwantedOffers++;
     }
     this.#shared.counters.liveMessages += batch.messages.length;
     this.#shared.counters.entryBytes += batch.bytes;
@@ -158,6 +171,7 @@ export class LiveLane {
       if (wanted && !batch.admits(message)) break;
       scan.shift();
       if (wanted) this.#deliver(message, batch);
+      else this.#shared.counters.unwantedRows++;
     }
     if (scan.askNext()) this.#shared.outbox.push({ kind: "nextPage", replay: scan.replay });
     this.#shared.counters.healedMessages += batch.messages.length;

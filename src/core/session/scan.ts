@@ -21,17 +21,23 @@ export class Scan {
   }
 
   /**
-   * Takes a page in hand. One that comes after the last changes nothing (I9).
+   * Takes a page in hand; returns how many rows of it. One that comes after the last changes nothing (I9).
    * @throws Error if the page before it is not used up: that is a fault of the feed, and rows would be lost.
    */
-  accept(messages: readonly Message[], done: boolean): void {
-    if (this.#state === "last") return;
+  accept(messages: readonly Message[], done: boolean): number {
+    if (this.#state === "last") return 0;
     if (this.#state === "inHand") {
       throw new Error(`replay ${this.replay}: wanted no page before the last one was used up, got another`);
     }
     this.#page = messages;
     this.#at = 0;
     this.#state = done ? "last" : "inHand";
+    return messages.length;
+  }
+
+  /** Rows in hand that have not been taken. */
+  get left(): number {
+    return this.#page.length - this.#at;
   }
 
   /** The next message, left in place. */
@@ -41,7 +47,9 @@ export class Scan {
 
   shift(): void {
     this.#at++;
-    if (this.#at >= this.#page.length) this.#page = [];
+    if (this.#at < this.#page.length) return;
+    this.#page = [];
+    this.#at = 0;
   }
 
   /** Whether the feed may still have pages of it. */

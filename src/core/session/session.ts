@@ -104,11 +104,19 @@ export class Session {
 
   /** What the stream has done so far. */
   get account(): SessionAccount {
+    let heldOffsets = 0;
+    let { rowsInHand } = this.#live;
+    for (const wave of this.#waves.values()) {
+      heldOffsets += wave.heldOffsets;
+      rowsInHand += wave.rowsInHand;
+    }
     return {
       ...this.#shared.counters,
       topics: this.#shared.registrations.size,
       waves: this.#waves.size,
       dueOffsets: this.#live.dueOffsets,
+      heldOffsets,
+      rowsInHand,
       lagOffsets: this.#live.lagOffsets,
     };
   }
@@ -156,7 +164,7 @@ export class Session {
         for (const wave of this.#waves.values()) wave.looked(event.replay);
         break;
       case "page":
-        this.#scanOf(event.replay)?.accept(event.messages, event.done);
+        this.#shared.counters.storeRows += this.#scanOf(event.replay)?.accept(event.messages, event.done) ?? 0;
         break;
       case "replayFailed":
         this.#replayFailed(event.replay, event.detail);
@@ -236,6 +244,7 @@ export class Session {
   #offers(offsets: readonly Offset[]): void {
     const { registrations, tail, counters } = this.#shared;
     const anyInWave = registrations.anyInWave;
+    counters.offers += offsets.length;
     for (const offset of offsets) {
       if (offset <= this.#newestOffer) {
         throw new Error(`offers ascend: wanted an offset above ${this.#newestOffer}, got ${offset}`);
@@ -250,6 +259,7 @@ export class Session {
   #route(offset: Offset, tail: TailView): void {
     const message = tail.get(offset);
     if (message === undefined) {
+      this.#shared.counters.rereadOffers++;
       this.#live.lose();
       for (const wave of this.#waves.values()) wave.lose();
       return;

@@ -109,14 +109,28 @@ export class Wave {
 
   /** A message of one of its topics came to the tail. */
   hold(offset: Offset): void {
-    if (this.historyOnly || this.#lost) return;
-    if (!this.#held.push(offset)) this.lose();
+    const { counters } = this.#shared;
+    if (this.historyOnly) {
+      counters.unwantedOffers++;
+      return;
+    }
+    if (!this.#lost && this.#held.push(offset)) return;
+    counters.rereadOffers++;
+    if (!this.#lost) this.lose();
+  }
+
+  get heldOffsets(): number {
+    return this.#held.length;
+  }
+
+  get rowsInHand(): number {
+    return this.#state.kind === "scanning" ? this.#state.scan.left : 0;
   }
 
   /** Offsets of this wave are gone: what they stood for must be read from the store. */
   lose(): void {
     this.#lost = true;
-    this.#held.clear();
+    this.#giveUpHeld();
   }
 
   /** One of its topics was removed or taken over by another wave. */
@@ -128,6 +142,7 @@ export class Wave {
     if (state.kind === "scanning" && state.scan.isOpen) {
       this.#shared.outbox.push({ kind: "cancelReplay", replay: state.scan.replay });
     }
+    this.#shared.counters.unwantedRows += this.rowsInHand;
     this.#state = { kind: "announced", next: this.#topics.length };
   }
 
@@ -136,7 +151,10 @@ export class Wave {
     const { registrations } = this.#shared;
     if (this.historyOnly) for (const topic of this.#ownTopics()) registrations.remove(topic);
     else registrations.goLive(this, this.#topics);
-    if (this.historyOnly || this.#remaining === 0) return;
+    if (this.historyOnly || this.#remaining === 0) {
+      this.#shared.counters.unwantedOffers += this.#held.length;
+      return;
+    }
     if (this.#lost) live.lose();
     else live.join(this.#held);
   }
@@ -164,6 +182,7 @@ export class Wave {
       if (wanted && !batch.admits(message)) break;
       scan.shift();
       if (wanted) this.#deliver(message, batch);
+      else this.#shared.counters.unwantedRows++;
     }
     if (scan.askNext()) this.#shared.outbox.push({ kind: "nextPage", replay: scan.replay });
     return this.#frame(batch);
@@ -181,7 +200,9 @@ export class Wave {
       if (wanted && !batch.admits(message)) break;
       this.#held.shift();
       if (wanted) this.#deliver(message, batch);
+      else this.#shared.counters.unwantedOffers++;
     }
+    this.#shared.counters.foldedMessages += batch.messages.length;
     return this.#frame(batch);
   }
 
@@ -210,12 +231,18 @@ export class Wave {
     const topics = this.#ownTopics();
     const floors = topics.map((topic) => higher(registrations.floorOf(topic) ?? 0n, this.#passed[kindOf(topic)]));
     const ceilings: PerKind<bigint> = [tail.headIds[0], tail.headIds[1]];
-    this.#held.clear();
+    this.#giveUpHeld();
     this.#lost = false;
     this.#scans++;
     this.#state = { kind: "scanning", scan: new Scan(replay, ceilings), bound };
     counters.replays++;
     outbox.startReplay(replay, { topics, floors, ceilings });
+  }
+
+  /** What these offsets stand for is read from the store. */
+  #giveUpHeld(): void {
+    this.#shared.counters.rereadOffers += this.#held.length;
+    this.#held.clear();
   }
 
   #announcement(state: { next: number }): Frame {

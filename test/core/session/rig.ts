@@ -5,6 +5,7 @@ import type { Effect, Millis, ReplayId, ReplayScope, SessionEvent } from "../../
 import { Session } from "../../../src/core/session/session";
 import type { Offset, TailView } from "../../../src/core/tail";
 import { isTopic, type Kind, kindOf, type PerKind, type Topic } from "../../../src/core/topic";
+import { AccountAudit } from "../../support/account-audit";
 
 /** A topic written as one character per byte; throws if it is none. */
 export function topic(text: string): Topic {
@@ -77,6 +78,7 @@ export class SessionRig {
   /** Every effect so far. */
   readonly effects: Effect[] = [];
   now: Millis = 0;
+  readonly #audit = new AccountAudit();
   readonly #pageRows: number;
   readonly #entryBytes: number;
   readonly #heads: [bigint, bigint] = [0n, 0n];
@@ -126,6 +128,7 @@ export class SessionRig {
 
   handle(event: SessionEvent): readonly Effect[] {
     this.session.handle(event, this.now);
+    this.#audit.check(this.session.account);
     return this.#carryOut();
   }
 
@@ -140,6 +143,8 @@ export class SessionRig {
 
   take(): Frame | undefined {
     const frame = this.session.nextFrame(this.now);
+    if (frame !== undefined) this.#audit.frame(frame);
+    this.#audit.check(this.session.account);
     this.#carryOut();
     return frame;
   }
