@@ -20,6 +20,7 @@ import { registerServices, unaryRpcs } from "../serve/services";
 import { StreamCounts } from "../serve/services-metrics";
 import { startWeb } from "../serve/web";
 import { WebDoor } from "../serve/web-door";
+import { WorkTurns } from "../serve/work-turns";
 import { DEFAULT_BATCHER_LIMITS } from "../store/batcher";
 import { startEmbedded } from "../store/embedded";
 import { provideBinaries } from "../store/embedded-archive";
@@ -116,7 +117,11 @@ async function openPorts(config: ServeConfig, { feed, store, metrics, log }: Ser
   const deps = {
     publish,
     query: { reader: store.reader },
-    identity: { log: store.identities, chains: chainReader(revealUrls(config.chainRpc)) },
+    identity: {
+      log: store.identities,
+      chains: chainReader(revealUrls(config.chainRpc)),
+      turns: new WorkTurns(clock),
+    },
     keyPackages: { packages: store.keyPackages, clock },
     commitLogs: { logs: store.commitLogs },
     ...{ streams, metrics: metrics.serve, clock, log },

@@ -79,10 +79,6 @@ export class ServerStream {
     await this.#until(() => this.messages.length >= count || undefined, `${count} messages`);
   }
 
-  ended(): Promise<CallEnd> {
-    return this.#until(() => this.#end, "the stream's end");
-  }
-
   cancel(): void {
     this.#call.cancel();
   }

@@ -34,11 +34,14 @@ import { invalidArgument } from "./errors";
 import { changedIdentifiers } from "./identity-changes";
 import { readIdentityUpdate } from "./identity-update";
 import { checkAnswer, checkCount, MAX_ANSWER_BYTES } from "./mls-api-checks";
+import type { WorkTurns } from "./work-turns";
 
 /** What identities take. */
 export interface IdentityDeps {
   readonly log: IdentityLog;
   readonly chains: ChainReader;
+  /** Of the process: signatures are verified one after the other. */
+  readonly turns: WorkTurns;
 }
 
 /** Bytes of an encoded update: so the whole log of an inbox fits into one response. */
@@ -100,8 +103,8 @@ async function stateOf(deps: IdentityDeps, inboxId: string, inbox: Inbox): Promi
 }
 
 /** The update with signatures that were found good, and from whom. @throws ConnectError if one is not. */
-async function verified({ chains }: IdentityDeps, update: IdentityUpdate): Promise<VerifiedUpdate> {
-  const verification = await verifySignatures(update, { chains });
+async function verified({ chains, turns }: IdentityDeps, update: IdentityUpdate): Promise<VerifiedUpdate> {
+  const verification = await verifySignatures(update, { chains, turn: () => turns.next() });
   switch (verification.kind) {
     case "verified":
       return verification.update;

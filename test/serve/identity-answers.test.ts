@@ -6,7 +6,7 @@ import { fetchKeyPackages, MAX_KEY_PACKAGE_BYTES } from "../../src/serve/mls-api
 import { GetIdentityUpdatesRequestSchema } from "../../src/wire/gen/identity/api/v1/identity_pb";
 import { FetchKeyPackagesRequestSchema } from "../../src/wire/gen/mls/api/v1/mls_pb";
 import { failure } from "../support/failure";
-import { MemoryIdentityLog, MemoryKeyPackages, NO_CHAINS } from "../support/memory-identity";
+import { MemoryIdentityLog, MemoryKeyPackages, memoryIdentityDeps } from "../support/memory-identity";
 
 test("more updates than clients can receive are RESOURCE_EXHAUSTED, and the words say what to do", async () => {
   const log = new MemoryIdentityLog(systemClock);
@@ -16,7 +16,7 @@ test("more updates than clients can receive are RESOURCE_EXHAUSTED, and the word
     await log.append({ inboxId, judgedBy: 0n, body, state: body.subarray(0, 1), added: [], removed: [] });
   }
   const request = create(GetIdentityUpdatesRequestSchema, { requests });
-  expect(await failure(getIdentityUpdates({ log, chains: NO_CHAINS }, request))).toEqual([
+  expect(await failure(getIdentityUpdates({ ...memoryIdentityDeps(systemClock).identity, log }, request))).toEqual([
     "ResourceExhausted",
     "requests: wanted updates of at most 26148864 bytes together, found more in these 2 inboxes; name fewer",
   ]);

@@ -12,6 +12,7 @@ import { createStreamHost, type StreamHost } from "../../src/serve/runner-host";
 import { registerServices, type ServiceDeps } from "../../src/serve/services";
 import { StreamCounts } from "../../src/serve/services-metrics";
 import { startWeb, type WebServer } from "../../src/serve/web";
+import { WorkTurns } from "../../src/serve/work-turns";
 import { openStore } from "../../src/store/store";
 import { encodeEntry } from "../../src/wire/entry";
 import { MlsApi } from "../../src/wire/gen/mls/api/v1/mls_pb";
@@ -71,7 +72,7 @@ export async function openNode(options: TestNodeOptions = {}): Promise<TestNode>
   const deps: ServiceDeps = {
     publish: { feed, clock, metrics: metrics.publish, maxMessageBytes: MAX_MESSAGE_BYTES },
     query: { reader: store.reader },
-    identity: { log: store.identities, chains: options.chains ?? NO_CHAINS },
+    identity: { log: store.identities, chains: options.chains ?? NO_CHAINS, turns: new WorkTurns(clock) },
     keyPackages: { packages: store.keyPackages, clock },
     commitLogs: { logs: store.commitLogs },
     streams: host,

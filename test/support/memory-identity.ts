@@ -3,6 +3,7 @@
 import type { Clock } from "../../src/base/clock";
 import type { ChainReader } from "../../src/mls/association/types";
 import type { ServiceDeps } from "../../src/serve/services";
+import { WorkTurns } from "../../src/serve/work-turns";
 import type { Direction } from "../../src/store/types";
 import type {
   CommitLogs,
@@ -104,7 +105,7 @@ export function memoryIdentityDeps(
   chains: ChainReader = NO_CHAINS,
 ): Pick<ServiceDeps, "identity" | "keyPackages" | "commitLogs"> {
   return {
-    identity: { log: new MemoryIdentityLog(clock), chains },
+    identity: { log: new MemoryIdentityLog(clock), chains, turns: new WorkTurns(clock) },
     keyPackages: { packages: new MemoryKeyPackages(), clock },
     commitLogs: { logs: new MemoryCommitLogs() },
   };

@@ -24,13 +24,15 @@ export interface VerifyOptions {
   /** Asked about contract wallets. */
   readonly chains: ChainReader;
   readonly limits?: IdentityLimits;
+  /** Waited for before each signature, which takes a millisecond or two to verify: lets others have their turn. */
+  readonly turn?: () => Promise<void>;
 }
 
 /** Never rejects for what is in the update, nor for a chain that does not answer. */
 export async function verifySignatures(update: IdentityUpdate, options: VerifyOptions): Promise<Verification> {
   const refusal = refuseByShape(update, options.limits ?? IDENTITY_LIMITS);
   if (refusal !== undefined) return refusal;
-  const verifier = new Verifier(signatureText(update), options.chains);
+  const verifier = new Verifier(signatureText(update), options);
   const actions: ActionWith<VerifiedSignature>[] = [];
   for (const [index, action] of update.actions.entries()) {
     const verified: VerifiedSignature[] = [];
@@ -55,18 +57,19 @@ type Judged =
 /** Verifies signatures over one text, each of them once: an account often signs for several actions at a time. */
 class Verifier {
   readonly #text: string;
-  readonly #chains: ChainReader;
+  readonly #options: VerifyOptions;
   readonly #judged = new Map<string, Judged>();
 
-  constructor(text: string, chains: ChainReader) {
+  constructor(text: string, options: VerifyOptions) {
     this.#text = text;
-    this.#chains = chains;
+    this.#options = options;
   }
 
   async verify(signature: Signature): Promise<Judged> {
     const key = JSON.stringify(signature, (_, value) => (typeof value === "bigint" ? `${value}` : hexOfBytes(value)));
     const known = this.#judged.get(key);
     if (known !== undefined) return known;
+    await this.#options.turn?.();
     const judged = this.#judge(signature.kind, await this.#outcomeOf(signature));
     this.#judged.set(key, judged);
     return judged;
@@ -79,7 +82,7 @@ class Verifier {
       case "legacyDelegated":
         return await (await loadEthereum()).verifyLegacyDelegated(this.#text, signature);
       case "contractWallet":
-        return await verifyContractWallet((await loadEthereum()).hashText(this.#text), signature, this.#chains);
+        return await verifyContractWallet((await loadEthereum()).hashText(this.#text), signature, this.#options.chains);
       case "installationKey":
         return verifyInstallation(this.#text, signature);
       case "passkey":

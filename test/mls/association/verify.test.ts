@@ -474,3 +474,22 @@ test("a refused signature says which action and what was wanted", async () => {
     "identity update refused (malformedSignature): action 0 (createInbox): wanted r, s and a recovery id of 0, 1, 27 or 28, 65 bytes, found 3 bytes",
   );
 });
+
+test("each signature waits for its turn, and one that stands in several actions only once", async () => {
+  const { identifier: initialIdentifier } = owner;
+  const { identifier: newMember } = installation;
+  const update = await signUpdate({
+    inboxId: inboxIdOf(initialIdentifier, 0n),
+    clientTimestampNs: 1_700_000_000_000_000_000n,
+    actions: [
+      { kind: "createInbox", initialIdentifier, nonce: 0n, initialIdentifierSignature: owner },
+      { kind: "addAssociation", newMember, existingMemberSignature: owner, newMemberSignature: installation },
+    ],
+  });
+  let turns = 0;
+  const turn = async () => {
+    turns++;
+  };
+  expect((await verifySignatures(update, { chains: noChain, turn })).kind).toBe("verified");
+  expect(turns).toBe(2);
+});
