@@ -4,7 +4,10 @@ import type { Clock } from "../base/clock";
 import { diagnose, toStoreError } from "./sql-errors";
 
 export interface RetryPolicy {
-  /** How long to go on after the first failure, in milliseconds. 0: never repeat. */
+  /**
+   * How long to go on, in milliseconds: after the first failure, or after the beginning where the server was there
+   * and did not get it done. 0: never repeat.
+   */
   readonly totalMs: number;
   /** Longest pause before the first repetition, in milliseconds; it doubles with each further one … */
   readonly firstPauseMs: number;
@@ -36,7 +39,8 @@ export interface RetryHost {
  */
 export async function retrying<T>(host: RetryHost, what: string, attempt: () => Promise<T>): Promise<T> {
   const { clock, policy, signal } = host;
-  let giveUpAt: number | undefined;
+  const startedAt = clock.now();
+  let failedAt: number | undefined;
   for (let repetition = 0; ; repetition++) {
     try {
       const answer = await attempt();
@@ -44,9 +48,11 @@ export async function retrying<T>(host: RetryHost, what: string, attempt: () => 
       return answer;
     } catch (error) {
       host.onFailure(error);
-      giveUpAt ??= clock.now() + policy.totalMs;
+      failedAt ??= clock.now();
+      const { remedy } = diagnose(error);
+      const giveUpAt = (remedy === "repeat" ? startedAt : failedAt) + policy.totalMs;
       const pauseMs = host.random() * Math.min(policy.maxPauseMs, policy.firstPauseMs * 2 ** repetition);
-      const hopeless = diagnose(error).remedy === "none" || clock.now() + pauseMs > giveUpAt;
+      const hopeless = remedy === "none" || clock.now() + pauseMs > giveUpAt;
       if (hopeless || !(await pause(clock, pauseMs, signal))) throw toStoreError(error, what);
     }
   }

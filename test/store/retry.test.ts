@@ -49,7 +49,7 @@ describe("repetition", () => {
     expect(story).toEqual([0, 10, 30, 70, 150, 250].map((at) => `failed at ${at}`).concat("answered at 350"));
   });
 
-  test("what does not pass is given up when its time is over, counted from the first failure", async () => {
+  test("what does not pass is given up when its time is over, counted from the first time that nobody was there", async () => {
     const { host, story, clock } = harness();
     const error = rejection(
       retrying(host, "a question was not answered", async () => {
@@ -61,6 +61,19 @@ describe("repetition", () => {
     expect(await error).toMatchObject({ fault: "unreachable", retryable: true });
     expect(story).toEqual(["failed at 300", "failed at 610", "failed at 930", "failed at 1270"]);
     expect(clock.armed).toBe(0);
+  });
+
+  test("a server that was there all the time and did not get it done has used the time up: it is not asked again", async () => {
+    const { host, story, clock } = harness();
+    const error = rejection(
+      retrying(host, "a message could not be stored", async () => {
+        await clock.sleep(10_000);
+        throw serverError("57014"); // a statement that took too long, as behind a lock
+      }),
+    );
+    await clock.advanceAsync(60_000);
+    expect(await error).toMatchObject({ fault: "unreachable", retryable: true });
+    expect(story).toEqual(["failed at 10000"]);
   });
 
   test("what would fail again is not repeated", async () => {
