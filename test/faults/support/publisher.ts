@@ -21,7 +21,7 @@ export interface PublisherOptions {
   readonly batch?: number;
   /** Of a payload. Default 128. */
   readonly bytes?: number;
-  /** How long an answer may take, in milliseconds. Default 20 000, longer than a node takes to say no. */
+  /** How long an answer may take, in milliseconds. Default 40 000, longer than a node may take to say no. */
   readonly timeoutMs?: number;
 }
 
@@ -50,7 +50,7 @@ export class Publisher implements AsyncDisposable {
   #stopping = false;
 
   constructor(options: PublisherOptions) {
-    const { address, timeoutMs = 20_000 } = options;
+    const { address, timeoutMs = 40_000 } = options;
     this.#options = options;
     this.#api = new NodeApi({ address: `http://${address}`, timeoutMs });
     this.#running = this.#run();

@@ -1,0 +1,96 @@
+import { expect, test } from "bun:test";
+import { systemClock } from "../../src/base/clock";
+import type { Span } from "./support/column";
+import { Drill } from "./support/drill";
+import { FaultNode } from "./support/node";
+import { FaultPostgres } from "./support/postgres";
+import { scaled } from "./support/settings";
+import type { Subscriber } from "./support/subscriber";
+
+const PER_SECOND = scaled(20_000);
+const PUBLISHERS = 4;
+/** Large requests, so that publishing leaves the machine to the streams. */
+const REQUEST_MESSAGES = 500;
+/** Until the tail is full and the engine warm; then as the measure; then the fault. */
+const WARM_MS = 6_000;
+const BEFORE_MS = 8_000;
+const PAUSED_MS = 30_000;
+/** How long the paused reader may take for all it has missed. */
+const SETTLE_MS = 180_000;
+const MIB = 1_048_576;
+/** Less than a tenth of what goes past the paused reader. */
+const FLAT_BYTES = 96 * MIB;
+/** What a machine that is busy with others may add to a delivery. */
+const NOISE_MS = 500;
+
+test("a reader that takes nothing for 30 s of 20 000 messages/s: its stream lives, others feel nothing (I1, I2, I11)", async () => {
+  await using postgres = await FaultPostgres.start();
+  await using node = await FaultNode.start({ databaseUrl: postgres.url });
+  await using drill = new Drill({ fault: 7, title: "reader paused" });
+  const topics = drill.topics({ groups: 20 });
+  const paused = drill.subscribe(node, { topics, name: "the paused stream", maxBufferedBytes: MIB });
+  const others = [0, 1].map((n) => drill.subscribe(node, { topics: topics.slice(n * 3, n * 3 + 3) }));
+  await drill.allConnected(1);
+  for (let n = 0; n < PUBLISHERS; n++) {
+    drill.publish(node, { topics, perSecond: PER_SECOND / PUBLISHERS, batch: REQUEST_MESSAGES });
+  }
+  await systemClock.sleep(WARM_MS);
+
+  const before = await watch(node, BEFORE_MS);
+  const publishedBefore = drill.ledger.length;
+  paused.pause();
+  const during = await watch(node, PAUSED_MS);
+  const published = drill.ledger.length - publishedBefore;
+  const missed = published - (paused.reading.received - publishedBefore);
+  paused.resume();
+  const resumedAt = performance.now();
+  await Promise.all(drill.publishers.map((publisher) => publisher.stop()));
+  await drill.until(
+    "the paused reader to have everything",
+    SETTLE_MS,
+    () => paused.reading.received === drill.ledger.length,
+  );
+  const caughtUpMs = performance.now() - resumedAt;
+
+  const p99 = { before: p99Of(others, before.span), during: p99Of(others, during.span) };
+  const grownBytes = during.maxRssBytes - before.maxRssBytes;
+  expect(missed).toBeGreaterThan(published / 2); // else it was not paused
+  expect(grownBytes).toBeLessThan(FLAT_BYTES);
+  expect(p99.during).toBeLessThan(2 * p99.before + NOISE_MS);
+  expect(drill.subscribers.map(({ connects }) => connects)).toEqual([1, 1, 1]);
+  await drill.finish({
+    readAt: node,
+    settleMs: SETTLE_MS,
+    figures: {
+      perSecond: Math.round(published / (PAUSED_MS / 1_000)),
+      missed,
+      caughtUpMs: Math.round(caughtUpMs),
+      rssGrownMiB: Math.round(grownBytes / MIB),
+      p99BeforeMs: Math.round(p99.before),
+      p99DuringMs: Math.round(p99.during),
+      p99Ratio: Math.round((p99.during / p99.before) * 100) / 100,
+    },
+  });
+}, 420_000);
+
+interface Watched {
+  readonly span: Span;
+  readonly maxRssBytes: number;
+}
+
+/** Lets time pass and looks at the memory of a node meanwhile. */
+async function watch(node: FaultNode, ms: number): Promise<Watched> {
+  const fromMs = performance.now();
+  let maxRssBytes = 0;
+  while (performance.now() - fromMs < ms) {
+    await systemClock.sleep(250);
+    maxRssBytes = Math.max(maxRssBytes, node.handles.rssBytes);
+  }
+  return { span: { fromMs, toMs: performance.now() }, maxRssBytes };
+}
+
+/** Of live deliveries to some streams. */
+function p99Of(subscribers: readonly Subscriber[], span: Span): number {
+  const all = subscribers.flatMap(({ reading }) => [...reading.arrivals.within(span)]).sort((a, b) => a - b);
+  return all[Math.floor(all.length * 0.99)] ?? Number.POSITIVE_INFINITY;
+}
