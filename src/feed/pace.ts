@@ -6,8 +6,6 @@ const WINDOW_GROWTH = 8;
 /** … up to this, and up to where about so many of its ids are wanted. */
 const WIDEST_WINDOW = 4_194_304;
 const WANTED_PER_WINDOW = 32_768;
-/** A scan that has found nothing in a window wider than this had better know which topics have nothing at all. */
-const BLIND_WINDOW = FIRST_WINDOW * WINDOW_GROWTH;
 /** Messages of the first page by ids, and how they grow up to those of any page. */
 const FIRST_PAGE_ROWS = 128;
 const PAGE_GROWTH = 4;
@@ -23,6 +21,7 @@ export class Pace {
   #windowIds = FIRST_WINDOW;
   #pageRows = FIRST_PAGE_ROWS;
   #begun = false;
+  #hasLeapt = false;
   /** Mean bytes of the messages of the last page. */
   #rowBytes = 1_024;
   /** Which part of the ids read last was wanted. */
@@ -46,9 +45,18 @@ export class Pace {
     return Math.min(rows, 2 ** Math.max(0, Math.round(Math.log2(maxBytes / this.#rowBytes))));
   }
 
-  /** Whether anything wanted has been read, or much that was not. */
+  /** Whether anything wanted has been read. */
   get begun(): boolean {
     return this.#begun;
+  }
+
+  /**
+   * Whether a scan that found nothing wanted where it began had better ask for the first message that is: unless
+   * the `ids` that are left are read at no more than the cost of that.
+   */
+  isLeapCheaper(ids: bigint, topics: number): boolean {
+    if (this.#begun || this.#hasLeapt || this.#windowIds === FIRST_WINDOW) return false;
+    return Number(ids) * this.#rowCost > COST.queries + COST.topic * topics;
   }
 
   /**
@@ -58,9 +66,12 @@ export class Pace {
    */
   isRangeCheaper(ids: bigint, topics: number, unknown: number): boolean {
     const rows = Math.min(this.#windowIds, Number(ids));
-    const rowCost = COST.row + (COST.rowKiB * this.#rowBytes) / 1_024;
     const findCost = COST.queries + COST.topic * topics + COST.head * unknown;
-    return rows * rowCost <= findCost + COST.found * this.#density * rows;
+    return rows * this.#rowCost <= findCost + COST.found * this.#density * rows;
+  }
+
+  get #rowCost(): number {
+    return COST.row + (COST.rowKiB * this.#rowBytes) / 1_024;
   }
 
   /** A page was read by ids: the next one holds more. */
@@ -80,12 +91,18 @@ export class Pace {
     this.#widen(wanted, this.#windowIds);
   }
 
+  /** The scan goes on right before something wanted, and that shall come soon. */
+  leapt(): void {
+    this.#hasLeapt = true;
+    this.#windowIds = FIRST_WINDOW;
+  }
+
   #measure({ messages, bytes }: Page): void {
     if (messages.length > 0) this.#rowBytes = bytes / messages.length;
   }
 
   #widen(wanted: number, ids: number): void {
-    this.#begun ||= wanted > 0 || this.#windowIds > BLIND_WINDOW;
+    this.#begun ||= wanted > 0;
     this.#density = wanted / Math.max(1, ids);
     const fitting = Math.max(FIRST_WINDOW, Math.floor(WANTED_PER_WINDOW / this.#density));
     this.#windowIds = Math.min(this.#windowIds * WINDOW_GROWTH, fitting, WIDEST_WINDOW);

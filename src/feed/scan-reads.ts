@@ -1,6 +1,7 @@
 import type { Message } from "../core/message";
 import type { Kind, Topic } from "../core/topic";
 import type { Reader, StoredMessage } from "../store/types";
+import { higher } from "./ids";
 import { type Answer, type Asker, SharedReads, type SharedReadsParts } from "./shared-reads";
 import type { EncodeEntry } from "./types";
 
@@ -41,15 +42,19 @@ export interface ScanReadsParts extends Omit<SharedReadsParts<Page>, "bytesOf"> 
   readonly encode: EncodeEntry;
 }
 
+/** Topics whose first messages one query looks for: several run at once, because whoever asks has nothing to send yet. */
+const FIRST_TOPICS = 2_500;
+
 /** More topics than this are not worth comparing: resumes that ask the same for so many are seldom. */
 const SHARED_TOPICS = 4_096;
 
-/** The three questions that scans ask of the store, each of them asked once when many want to know. */
+/** The questions that scans ask of the store, each of them asked once when many want to know. */
 export class ScanReads {
   readonly #reader: Reader;
   readonly #encode: EncodeEntry;
   readonly #pages: SharedReads<Page>;
   readonly #windows: SharedReads<IdWindow>;
+  readonly #firsts: SharedReads<bigint | undefined>;
   #names = 0;
 
   constructor(parts: ScanReadsParts) {
@@ -61,6 +66,30 @@ export class ScanReads {
       maxBytes: () => parts.maxBytes() >> 2,
       bytesOf: (window) => window.ids.byteLength,
     });
+    this.#firsts = new SharedReads({ ...parts, maxBytes: () => parts.maxBytes() >> 2, bytesOf: () => 0 });
+  }
+
+  /** The lowest id that these topics have above their floors and an id; nothing, if there is none up to `upTo`. */
+  async first(
+    kind: Kind,
+    wanted: readonly Wanted[],
+    { from, upTo }: Pick<IdRange, "from" | "upTo">,
+    asker: Asker,
+  ): Promise<bigint | undefined> {
+    const answers: Promise<Answer<bigint | undefined>>[] = [];
+    for (let at = 0; at < wanted.length; at += FIRST_TOPICS) {
+      const some = wanted.slice(at, at + FIRST_TOPICS);
+      const topics = some.map(({ topic }) => topic);
+      const floors = some.map(({ floor }) => higher(floor, from));
+      const key = wanted.length > SHARED_TOPICS ? undefined : `first ${kind} ${from} ${keyOf(some)}`;
+      const ask = () => this.#reader.first(topics, floors);
+      answers.push(this.#firsts.read({ key, kind, upTo, ask }, asker));
+    }
+    let first: bigint | undefined;
+    for (const { value } of await Promise.all(answers)) {
+      if (value !== undefined && (first === undefined || value < first)) first = value;
+    }
+    return first;
   }
 
   /** All messages of a kind above an id, whatever their topic, as many as fit (or did for whoever asked first). */

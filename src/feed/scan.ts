@@ -1,12 +1,13 @@
 import type { Message } from "../core/message";
 import type { Offset, Tail } from "../core/tail";
-import type { Kind, PerKind, Topic } from "../core/topic";
+import type { Kind, PerKind } from "../core/topic";
 import type { HeadIndex } from "./head-index";
 import type { HeadQuestions } from "./head-questions";
 import { higher, lower } from "./ids";
 import { PAGE_ROWS, Pace } from "./pace";
 import type { IdWindow, PageBounds, ScanReads, Wanted } from "./scan-reads";
 import type { Asker } from "./shared-reads";
+import { Sweep } from "./sweep";
 
 export interface ScanParts {
   readonly tail: Tail;
@@ -32,19 +33,10 @@ type Source =
   | { readonly kind: "undecided" }
   /** Offsets in the tail; everything wanted is among them. */
   | { readonly kind: "tail"; readonly offsets: readonly Offset[]; next: number }
-  /** Rows of the store whatever their topic, to be filtered here. */
-  | { readonly kind: "range" }
+  /** Rows of the store whatever their topic, up to `until`, to be filtered here. */
+  | { readonly kind: "range"; readonly until: bigint }
   /** Known ids, of which those up to `limit` are wanted. */
   | { readonly kind: "window"; readonly window: IdWindow; readonly limit: bigint; next: number };
-
-/** A range that is being read without a break: what it shows of each topic is remembered for the next resume. */
-interface Sweep {
-  readonly from: bigint;
-  /** Of the head index, when the sweep began. */
-  readonly generation: number;
-  /** The newest message that was wanted, by topic. */
-  readonly newest: Map<Topic, bigint>;
-}
 
 /** Topics whose head is asked for at a time. */
 const HEADS_AT_ONCE = 4_000;
@@ -69,8 +61,7 @@ export class Scan {
   /** Everything wanted up to here has been read. */
   #position: bigint;
   #source: Source = { kind: "undecided" };
-  #floors: ReadonlyMap<Topic, bigint> | undefined;
-  #sweep: Sweep | undefined;
+  readonly #sweep: Sweep;
 
   constructor(parts: ScanParts, scope: ScanScope, asker: Asker) {
     this.#parts = parts;
@@ -78,6 +69,7 @@ export class Scan {
     this.#kind = scope.kind;
     this.#ceiling = scope.ceiling;
     this.#wanted = scope.wanted;
+    this.#sweep = new Sweep(parts.heads, scope.ceiling);
     this.#position = higher(lowestFloor(scope.wanted) ?? scope.ceiling, parts.gone[scope.kind]);
   }
 
@@ -107,7 +99,7 @@ export class Scan {
       case "tail":
         return this.#fromTail(source);
       case "range":
-        return await this.#fromRange();
+        return await this.#fromRange(source);
       case "window":
         return await this.#fromWindow(source);
       default:
@@ -117,6 +109,7 @@ export class Scan {
 
   async #decide(): Promise<void> {
     if (this.#isInTail()) return this.#takeTail();
+    if (this.#isLeapCheaper) return await this.#leap();
     const unknown = this.#wanted.reduce((count, wanted) => (this.#isUnknown(wanted) ? count + 1 : count), 0);
     if (unknown > HEADS_ANYWAY && this.#isRangeCheaper(unknown)) return this.#takeRange();
     await this.#askHeads();
@@ -131,9 +124,26 @@ export class Scan {
     return this.#position >= this.#parts.tail.keptAbove[this.#kind];
   }
 
+  /** What is above it is not read from the store. */
+  get #limit(): bigint {
+    return lower(this.#ceiling, this.#parts.tail.keptAbove[this.#kind]);
+  }
+
   #isRangeCheaper(unknown: number): boolean {
-    const limit = lower(this.#ceiling, this.#parts.tail.keptAbove[this.#kind]);
-    return this.#pace.isRangeCheaper(limit - this.#position, this.#wanted.length, unknown);
+    return this.#pace.isRangeCheaper(this.#limit - this.#position, this.#wanted.length, unknown);
+  }
+
+  get #isLeapCheaper(): boolean {
+    return this.#pace.isLeapCheaper(this.#limit - this.#position, this.#wanted.length);
+  }
+
+  /** Goes on right before the first message that is wanted. */
+  async #leap(): Promise<void> {
+    const range = { from: this.#position, upTo: this.#ceiling };
+    const first = await this.#parts.reads.first(this.#kind, this.#wanted, range, this.#asker);
+    this.#position = first === undefined ? this.#ceiling : lower(first - 1n, this.#ceiling);
+    this.#sweep.interrupt();
+    this.#pace.leapt();
   }
 
   /**
@@ -174,12 +184,12 @@ export class Scan {
   }
 
   #takeRange(): void {
-    this.#source = { kind: "range" };
+    this.#source = { kind: "range", until: lower(this.#position + BigInt(this.#pace.windowIds), this.#limit) };
   }
 
   /** All that is left is in the tail: no query at all. */
   #takeTail(): void {
-    this.#sweep = undefined;
+    this.#sweep.interrupt();
     const { tail } = this.#parts;
     const offsets: Offset[] = [];
     for (const { topic, floor } of this.#wanted) {
@@ -213,8 +223,8 @@ export class Scan {
     return messages;
   }
 
-  async #fromRange(): Promise<readonly Message[]> {
-    this.#sweep ??= { from: this.#position, generation: this.#parts.heads.generation, newest: new Map() };
+  async #fromRange({ until }: Source & { kind: "range" }): Promise<readonly Message[]> {
+    this.#sweep.begin(this.#position);
     const { value: page, covers } = await this.#parts.reads.above(
       this.#kind,
       this.#position,
@@ -222,27 +232,13 @@ export class Scan {
       this.#asker,
     );
     const read = page.messages.at(-1)?.id ?? covers;
-    this.#floors ??= new Map(this.#wanted.map(({ topic, floor }) => [topic, floor]));
-    const floors = this.#floors;
-    const messages = page.messages.filter(({ id, topic }) => {
-      return id <= this.#ceiling && id > (floors.get(topic) ?? this.#ceiling);
-    });
+    const messages = this.#sweep.pick(page.messages, this.#wanted);
     const from = this.#position;
     this.#position = lower(read, this.#ceiling);
-    this.#source = { kind: "undecided" };
     this.#pace.readRange(page, messages.length, this.#position - from);
-    for (const { topic, id } of messages) this.#sweep.newest.set(topic, id);
-    if (this.done) this.#learnFrom(this.#sweep);
+    if (this.#position >= until || this.#isLeapCheaper) this.#source = { kind: "undecided" };
+    if (this.done) this.#sweep.learn(this.#wanted);
     return messages;
-  }
-
-  /** The range was read to the ceiling: the heads of its topics are known without having been asked for. */
-  #learnFrom({ from, generation, newest }: Sweep): void {
-    const read = { upTo: this.#ceiling, generation };
-    for (const { topic, floor } of this.#wanted) {
-      const head = newest.get(topic) ?? (floor >= from ? floor : undefined);
-      if (head !== undefined) this.#parts.heads.learnRead(topic, head, read);
-    }
   }
 
   /**
@@ -250,13 +246,12 @@ export class Scan {
    * in nothing but when they began ask the same. What lies beyond the limit is not read.
    */
   async #takeWindow(): Promise<void> {
-    this.#sweep = undefined;
-    const { tail, reads } = this.#parts;
+    this.#sweep.interrupt();
     const from = this.#position;
     const to = from + BigInt(this.#pace.windowIds);
-    const limit = lower(lower(to, this.#ceiling), tail.keptAbove[this.#kind]);
+    const limit = lower(to, this.#limit);
     const wanted = this.#wanted.filter(({ floor }) => floor < to);
-    const window = await reads.window(this.#kind, wanted, { from, to, upTo: limit }, this.#asker);
+    const window = await this.#parts.reads.window(this.#kind, wanted, { from, to, upTo: limit }, this.#asker);
     this.#source = { kind: "window", window, limit, next: 0 };
   }
 

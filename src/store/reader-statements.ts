@@ -48,12 +48,17 @@ function prepareLookups({ database }: Session) {
   const newestId = sql`(SELECT m.id FROM ${messages} AS m WHERE m.topic = asked.wanted ORDER BY m.id DESC LIMIT 1)`;
   const found = sql`(SELECT m.id FROM ${messages} AS m
     WHERE m.topic = asked.wanted AND m.id > asked.floor AND m.id <= ${int8("to")} ORDER BY m.id OFFSET 0)`;
+  const firstId = sql`(SELECT m.id FROM ${messages} AS m WHERE m.topic = asked.wanted AND m.id > asked.floor ORDER BY m.id LIMIT 1)`;
   const floors = sql`${sql.placeholder("floors")}::int8[]`;
   return {
     heads: database
       .select({ packed: sql<unknown>`string_agg(int8send(coalesce(${newestId}, 0)), ''::bytea ORDER BY asked.nth)` })
       .from(sql`unnest(${topics}) WITH ORDINALITY AS asked (wanted, nth)`)
       .prepare("heads"),
+    firstOf: database
+      .select({ packed: sql<unknown>`int8send(min(${firstId}))` })
+      .from(sql`unnest(${topics}, ${floors}) AS asked (wanted, floor)`)
+      .prepare("first_of"),
     idsByTopic: database
       .select({ packed: sql<unknown>`string_agg(int8send(found.id), ''::bytea)` })
       .from(sql`unnest(${topics}, ${floors}) AS asked (wanted, floor), LATERAL ${found} AS found`)

@@ -66,6 +66,20 @@ export class SqlReader implements Reader {
     return heads;
   }
 
+  async first(topics: readonly Topic[], floors: readonly bigint[]): Promise<bigint | undefined> {
+    let first: bigint | undefined;
+    for (let at = 0; at < topics.length; at += TOPICS_PER_STATEMENT) {
+      const parameters = {
+        topics: topicArray(topics.slice(at, at + TOPICS_PER_STATEMENT)),
+        floors: idArray(floors.slice(at, at + TOPICS_PER_STATEMENT).map(clampId)),
+      };
+      const [row] = await this.#ask((read) => read.firstOf.execute(parameters));
+      const [found] = idsOf(row?.packed);
+      if (found !== undefined && (first === undefined || found < first)) first = found;
+    }
+    return first;
+  }
+
   async ids(...[kind, topics, floors, from, to]: Parameters<Reader["ids"]>): Promise<BigInt64Array> {
     const asked = topics.flatMap((topic, nth) => {
       const own = floors[nth] ?? 0n;

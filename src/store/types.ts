@@ -68,6 +68,8 @@ export interface Reader {
   above(kind: Kind, id: bigint, maxRows: number, maxBytes: number): Promise<readonly StoredMessage[]>;
   /** For each topic its newest id, 0 where it has none; same order and length. */
   heads(topics: readonly Topic[]): Promise<readonly bigint[]>;
+  /** Index only: the lowest id that any of the topics has above its floor; `undefined` if none has one. */
+  first(topics: readonly Topic[], floors: readonly bigint[]): Promise<bigint | undefined>;
   /**
    * Index only: the ids of the topics (all of one kind) above their floors and within (from, to], ascending.
    * No payload is read.

@@ -141,6 +141,25 @@ describe("what a replay costs", () => {
     expectExactly(await replayed(feed, behind, clock), store, behind);
   });
 
+  test("what others stored before the first message that is wanted is leapt over, however much it is", async () => {
+    const clock = new VirtualClock();
+    const store = new MemoryStore(clock);
+    for (let n = 0; n < 60_000; n++) store.insert(testTopic(GROUP, 9_999));
+    const topics = Array.from({ length: 3_000 }, (_, n) => testTopic(GROUP, n));
+    for (const topic of topics.slice(0, 2_000)) for (let n = 0; n < 2; n++) store.insert(topic);
+    await using memory = await startedOn(store, clock, { sharedBytes: 0 });
+    const { feed, reader } = memory;
+    const scope = scopeOf(feed, topics);
+    expectExactly(await replayed(feed, scope, clock), store, scope);
+    const asked = reader.takeAsked();
+    // A look where the scan begins, the question for the first that is wanted in two parts, and on from there.
+    expect(asked.slice(1, 3)).toEqual(["first", "first"]);
+    expect(asked.length).toBeLessThan(20);
+    const none = scopeOf(feed, topics.slice(2_000));
+    expect((await replayed(feed, none, clock)).messages).toEqual([]);
+    expect(reader.takeAsked().length).toBeLessThan(4);
+  });
+
   test("one straggler among current topics is all that is read", async () => {
     const clock = new VirtualClock();
     const store = filled(clock, 3_000, 500);

@@ -31,6 +31,10 @@ const TOPICS = `ARRAY['\\x0031', '\\x0032']::bytea[]`;
 const topic = Uint8Array.of(0, 0x31);
 const CASES: Readonly<Record<Exclude<keyof ReadStatements, "sequences">, Case>> = {
   heads: { ask: (read) => read.heads.execute({ topics: "{}" }), values: TOPICS },
+  firstOf: {
+    ask: (read) => read.firstOf.execute({ topics: "{}", floors: "{}" }),
+    values: `${TOPICS}, ARRAY[0, 5]::int8[]`,
+  },
   idsByTopic: {
     ask: (read) => read.idsByTopic.execute({ topics: "{}", floors: "{}", to: 9n }),
     values: `${TOPICS}, ARRAY[0, 5]::int8[], 19000`,
@@ -107,7 +111,7 @@ test("plans made while the table was empty are right for a full one too, and ids
     expect(plan, name).toContain("Index");
   }
   await session.unsafe("VACUUM ANALYZE messages");
-  for (const name of ["idsByTopic", "heads"] as const) {
+  for (const name of ["idsByTopic", "firstOf", "heads"] as const) {
     const plan = await explain(`EXECUTE ${name} (${CASES[name].values})`);
     expect(plan, name).toMatch(/Index Only Scan (Backward )?using messages_topic_id/);
     expect(plan, name).toContain("topic = asked.wanted");

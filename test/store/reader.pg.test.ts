@@ -107,6 +107,16 @@ describe("a store with ids above 2^53", () => {
     expect(await reader.heads(asked)).toEqual([id(5), 0n, id(0), id(4), id(5)]);
   });
 
+  test("finds the first id of topics above their floors", async () => {
+    const { reader } = world.store;
+    const both = [topic("odd"), topic("even")];
+    expect(await reader.first(both, [0n, 0n])).toBe(id(0));
+    expect(await reader.first(both, [id(1), id(3)])).toBe(id(3));
+    expect(await reader.first(both, [id(5), MAX_CURSOR + 1n])).toBeUndefined();
+    expect(await reader.first([topic("none")], [0n])).toBeUndefined();
+    expect(await reader.first([], [])).toBeUndefined();
+  });
+
   test("finds the ids of topics above their floors and within a range, merged ascending", async () => {
     const { reader } = world.store;
     const both = [topic("odd"), topic("even")];

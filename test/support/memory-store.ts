@@ -164,6 +164,16 @@ export class MemoryReader implements Reader {
     return this.#query("heads", () => topics.map((topic) => this.#store.ofTopic(topic).at(-1)?.id ?? 0n));
   }
 
+  first(topics: readonly Topic[], floors: readonly bigint[]): Promise<bigint | undefined> {
+    return this.#query("first", () => {
+      const found = topics.flatMap((topic, at) => {
+        const id = this.#store.ofTopic(topic).find(({ id }) => id > (floors[at] ?? 0n))?.id;
+        return id === undefined ? [] : [id];
+      });
+      return found.sort((a, b) => (a < b ? -1 : 1))[0];
+    });
+  }
+
   ids(kind: Kind, topics: readonly Topic[], floors: readonly bigint[], from: bigint, to: bigint) {
     return this.#query("ids", () => {
       const found: bigint[] = [];
