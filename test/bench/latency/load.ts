@@ -5,6 +5,8 @@
  *
  * With --wave=GROUP (hex) another stream on the first connection reads the whole history of that group
  * meanwhile: then only the streams of that connection count, and what was published from the beginning of the wave to its end.
+ *
+ * Before that, --warmUp messages are published at a pace that is high: until then both ends are being compiled.
  */
 
 import { parseArgs } from "node:util";
@@ -24,12 +26,15 @@ const { values } = parseArgs({
     rate: { type: "string", default: "1000" },
     bytes: { type: "string", default: "256" },
     seconds: { type: "string", default: "4" },
+    warmUp: { type: "string", default: "5000" },
     wave: { type: "string", default: "" },
   },
 });
 const rate = Number(values.rate);
 const measureMs = Number(values.seconds) * 1_000;
-const warmUpMs = Math.min(1_000, measureMs);
+const WARM_UP_RATE = 4_000;
+/** Between the warm-up and the measurement, at the rate that is measured. */
+const settleMs = Math.min(500, measureMs);
 /** Of a message made by `mlsMessage`: all but its header, a group id of 16 bytes and the lengths. */
 const ciphertextBytes = Number(values.bytes) - 34;
 
@@ -62,16 +67,19 @@ await progress.until(() => complete === streams, "all waves to complete");
 
 let published = 0;
 let failed = 0;
-await drive((ms) => ms >= warmUpMs);
+const warmUp = Number(values.warmUp);
+await drive(Math.max(rate, WARM_UP_RATE), () => published >= warmUp);
+await arrive();
+await drive(rate, (ms) => ms >= settleMs);
 counted.from = performance.now();
 const before = published;
 const wave = { messages: 0, complete: values.wave === "" };
 if (!wave.complete) startWave();
 const stop = startMeter(meterTargets(values));
-await drive((ms) => wave.complete && (values.wave !== "" || ms >= measureMs));
+await drive(rate, (ms) => wave.complete && (values.wave !== "" || ms >= measureMs));
 const { ms, ...cpu } = stop();
 const measuredPublishes = published - before;
-for (let waitedMs = 0; delivered < published && waitedMs < 10_000; waitedMs += 10) await Bun.sleep(10);
+await arrive();
 if (failed > 0 || delivered !== published) {
   throw new Error(`published ${published}, refused ${failed}, delivered ${delivered}`);
 }
@@ -87,13 +95,18 @@ const load: LatencyLoad = {
 console.log(JSON.stringify(load));
 process.exit(0);
 
-/** Publishes at the rate, evenly from now on, until `done` says so of the time gone by. */
-async function drive(done: (ms: number) => boolean): Promise<void> {
+/** Waits for what has been published, up to a limit. */
+async function arrive(): Promise<void> {
+  for (let waitedMs = 0; delivered < published && waitedMs < 10_000; waitedMs += 10) await Bun.sleep(10);
+}
+
+/** Publishes so many a second, evenly from now on, until `done` says so of the time gone by. */
+async function drive(perSecond: number, done: (ms: number) => boolean): Promise<void> {
   const started = performance.now();
   const first = published;
   for (let ms = 0; !done(ms); ms = performance.now() - started) {
     if (ms > 120_000) throw new Error("the wave did not come to its end");
-    for (const due = first + (ms / 1_000) * rate; published < due; published++) publish(published);
+    for (const due = first + (ms / 1_000) * perSecond; published < due; published++) publish(published);
     await Bun.sleep(1);
   }
 }

@@ -21,6 +21,8 @@ export interface LatencyShape {
   readonly perConnection: number;
   /** Publishes per second, one a call. */
   readonly rate: number;
+  /** Messages published before anything is measured. */
+  readonly warmUp: number;
   /** A group's id in hex: its history is read on the first connection meanwhile. */
   readonly wave?: string;
 }

@@ -7,6 +7,8 @@ import { type LatencyLoad, measureLatency, serverUsPerPublish } from "./measure"
 
 const RATES = [100, 1_000, 5_000];
 const SHAPE = { streams: 100, perConnection: 10 };
+/** Calls until what is measured has been compiled, at both ends. */
+const WARM_UP_CALLS = 5_000;
 const WAVE_RATE = 1_000;
 const WAVE_BYTES = 500;
 /** Of a node that was given by address: its history is published, which takes longer than a database's filling. */
@@ -76,15 +78,16 @@ interface Servers {
 
 async function measureRun({ target, echo, wave }: Servers, options: RunOptions): Promise<Run> {
   const seconds = measureSeconds(options.effort, 2.5);
+  const shape = { ...SHAPE, warmUp: options.effort === "tiny" ? 100 : WARM_UP_CALLS };
   const node: LatencyLoad[] = [];
   const bare: LatencyLoad[] = [];
   for (const rate of ratesOf(options)) {
-    node.push(await measureLatency(target, { ...SHAPE, rate }, seconds));
-    bare.push(await measureLatency(echo, { ...SHAPE, rate }, Math.min(seconds, 1)));
+    node.push(await measureLatency(target, { ...shape, rate }, seconds));
+    bare.push(await measureLatency(echo, { ...shape, rate }, Math.min(seconds, 1)));
   }
   const { databaseDir } = target;
   const ms = databaseDir === undefined ? [Number.NaN] : await emptyTransactionsMs(embeddedTarget(databaseDir), 500);
-  const beside = await measureLatency(target, { ...SHAPE, rate: WAVE_RATE, wave }, seconds);
+  const beside = await measureLatency(target, { ...shape, rate: WAVE_RATE, wave }, seconds);
   return { node, echo: bare, empty: { p50: quantile(ms, 0.5), p99: quantile(ms, 0.99) }, beside };
 }
 
