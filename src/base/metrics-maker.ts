@@ -79,13 +79,15 @@ export class Maker {
     };
   }
 
-  level(name: string, help: string): Level {
+  /** @param across how the values of several processes become one. */
+  level(name: string, help: string, across: "sum" | "min" | "max" = "sum"): Level {
     let value = 0;
     const registers = [this.#registry];
     new Gauge({
       name: `tideline_${name}`,
       help,
       registers,
+      aggregator: across,
       collect() {
         this.set(value);
       },

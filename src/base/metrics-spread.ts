@@ -4,6 +4,8 @@ import { Histogram } from "prom-client";
 interface Sample {
   readonly metricName: string;
   readonly labels: Readonly<Record<string, string | number>>;
+  /** Those of a histogram as a whole; ours has none. */
+  readonly sharedLabels: Readonly<Record<string, never>>;
   readonly value: number;
 }
 
@@ -41,10 +43,15 @@ export class PlainHistogram extends Histogram {
     let count = 0;
     const values: Sample[] = this.#counts.map((found, at) => {
       count += found;
-      return { metricName: `${name}_bucket`, labels: { le: this.#bounds[at] ?? "+Inf" }, value: count };
+      return {
+        metricName: `${name}_bucket`,
+        sharedLabels: {},
+        labels: { le: this.#bounds[at] ?? "+Inf" },
+        value: count,
+      };
     });
-    values.push({ metricName: `${name}_sum`, labels: {}, value: this.#sum });
-    values.push({ metricName: `${name}_count`, labels: {}, value: count });
-    return { ...this.#about, type: "histogram", values };
+    values.push({ metricName: `${name}_sum`, sharedLabels: {}, labels: {}, value: this.#sum });
+    values.push({ metricName: `${name}_count`, sharedLabels: {}, labels: {}, value: count });
+    return { ...this.#about, type: "histogram", aggregator: "sum", values };
   }
 }

@@ -6,7 +6,7 @@
  * list of what there is. Labels are small closed sets: never a topic, an id or an address.
  */
 
-import { Registry } from "prom-client";
+import { AggregatorRegistry, Registry } from "prom-client";
 import { type Count, type CountBy, type Level, Maker, type Spread } from "./metrics-maker";
 
 /** What the streams and the ordinary calls count. */
@@ -76,7 +76,7 @@ export interface FeedMetrics {
   readonly looks: Count;
   /** Seconds since the last look was done. */
   readonly lookAgeSeconds: Level;
-  /** 1 while notifications reach us, else 0. */
+  /** 1 while notifications reach us, else 0. Of several processes the least. */
   readonly listening: Level;
   /** How often the listener was found deaf or away. */
   readonly deaf: Count;
@@ -98,8 +98,10 @@ export interface Metrics {
   readonly retention: RetentionMetrics;
   /** Calls back before the values are read, to bring up to date what is counted elsewhere. */
   beforeRead(update: () => void): void;
-  /** The values now, in the text format of Prometheus, and the content type that goes with it. */
-  render(): Promise<string>;
+  /** The values now, in a form that another process of the node can {@link render} with its own. */
+  snapshot(): Promise<string>;
+  /** The values now and those of `others` together, in the text format of Prometheus, and the content type that goes with it. */
+  render(others?: readonly string[]): Promise<string>;
   readonly contentType: string;
 }
 
@@ -108,6 +110,11 @@ export function createMetrics(): Metrics {
   const registry = new Registry();
   const make = new Maker(registry);
   const updates: (() => void)[] = [];
+  const snapshot = async (): Promise<string> => {
+    for (const update of updates) update();
+    return JSON.stringify(await registry.getMetricsAsJSON());
+  };
+  make.level("processes", "Processes of the node whose figures these are.").set(1);
   return {
     serve: serveMetrics(make),
     publish: publishMetrics(make),
@@ -116,9 +123,10 @@ export function createMetrics(): Metrics {
     beforeRead: (update) => {
       updates.push(update);
     },
-    render: () => {
-      for (const update of updates) update();
-      return registry.metrics();
+    snapshot,
+    render: async (others = []) => {
+      const all = [await snapshot(), ...others].map((text) => JSON.parse(text));
+      return AggregatorRegistry.aggregate(all).metrics();
     },
     contentType: registry.contentType,
   };
@@ -150,8 +158,12 @@ function serveMetrics(make: Maker): ServeMetrics {
     pings: make.count("pings_total", "Pings sent to clients."),
     pongs: make.count("pongs_total", "Pings of clients answered."),
     reaped: make.count("streams_reaped_total", "Streams ended because a Ping stayed unanswered."),
-    lagOffsets: make.level("lag_offsets", "Messages by which the slowest stream is behind the tail."),
-    maxLagOffsets: make.level("max_lag_offsets", "Messages by which any stream was behind the tail at most, ever."),
+    lagOffsets: make.level("lag_offsets", "Messages by which the slowest stream is behind the tail.", "max"),
+    maxLagOffsets: make.level(
+      "max_lag_offsets",
+      "Messages by which any stream was behind the tail at most, ever.",
+      "max",
+    ),
     calls: make.countBy("calls_total", "Calls that are no streams, by method.", "method"),
     callsFailed: make.countBy("calls_failed_total", "Calls that failed, by status.", "status"),
     callSeconds: make.spread("call_seconds", "Seconds of a call that went well.", SECONDS),
@@ -179,8 +191,8 @@ function feedMetrics(make: Maker): FeedMetrics {
     watchedTopics: make.level("watched_topics", "Topics that streams watch."),
     replays: make.level("replays", "Replays running."),
     looks: make.count("looks_total", "Looks at the store."),
-    lookAgeSeconds: make.level("look_age_seconds", "Seconds since the last look at the store was done."),
-    listening: make.level("listening", "1 while notifications reach this node."),
+    lookAgeSeconds: make.level("look_age_seconds", "Seconds since the last look at the store was done.", "max"),
+    listening: make.level("listening", "1 while notifications reach all of this node.", "min"),
     deaf: make.count("listener_deaf_total", "How often the listener was found deaf or away."),
   };
 }

@@ -17,8 +17,16 @@ export interface Io {
   readonly stderr: Output;
   readonly stdin: AsyncIterable<Uint8Array>;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Who started this process, if it was started to be asked things. */
+  readonly parent: ParentProcess | undefined;
   /** Aborts with an {@link Interrupted} when the program is to end: Ctrl-C, SIGTERM, or nobody reads its output. */
   readonly signal: AbortSignal;
+}
+
+/** The process that started this one, over the channel that it has opened for that. */
+export interface ParentProcess {
+  /** Answers its questions, of which there is one: `reply` is called for each, and must not fail. */
+  answer(reply: () => Promise<string>): void;
 }
 
 export type StopSignal = "SIGINT" | "SIGTERM" | "SIGPIPE";
@@ -57,10 +65,22 @@ export function openProcessIo(): ProcessIo {
   const stdout = outputTo(process.stdout, () => stop.abort(new Interrupted("SIGPIPE")));
   const stderr = outputTo(process.stderr, () => {});
   return {
-    io: { stdout, stderr, stdin: process.stdin, env: process.env, signal: stop.signal },
+    io: { stdout, stderr, stdin: process.stdin, env: process.env, parent: parentProcess(), signal: stop.signal },
     [Symbol.asyncDispose]: async () => {
       process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
       await Promise.all([stdout.flushed(), stderr.flushed()]);
+    },
+  };
+}
+
+function parentProcess(): ParentProcess | undefined {
+  if (process.send === undefined) return undefined;
+  return {
+    answer: (reply) => {
+      process.on("message", async () => {
+        const answer = await reply();
+        if (process.connected) process.send?.(answer);
+      });
     },
   };
 }

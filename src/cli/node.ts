@@ -43,17 +43,27 @@ export interface ServingNode extends AsyncDisposable {
   readonly database: DatabaseTarget;
   /** Whether the ports for clients speak TLS. */
   readonly tls: boolean;
+  /** What this process has counted ({@link Metrics.snapshot}). */
+  snapshot(): Promise<string>;
+}
+
+/** Other processes of the node, whose metrics are shown with its own. */
+interface Counted {
+  snapshots(): Promise<readonly string[]>;
 }
 
 /** Starts everything that a node is made of. What was started is stopped again if the rest cannot be. */
-export async function startNode(config: ServeConfig, log: Logger): Promise<ServingNode> {
+export async function startNode(config: ServeConfig, log: Logger, workers: Counted): Promise<ServingNode> {
   await using parts = new AsyncDisposableStack();
   const metrics = createMetrics();
+  const { snapshot, contentType } = metrics;
+  const shown = { contentType, render: async () => metrics.render(await workers.snapshots()) };
 
   // The operator's port is up before there is anything to be ready, and down last.
   let readiness: () => Readiness | undefined = () => undefined;
   const admin =
-    config.adminListen && parts.use(await startAdmin({ ...config.adminListen, readiness: () => readiness(), metrics }));
+    config.adminListen &&
+    parts.use(await startAdmin({ ...config.adminListen, readiness: () => readiness(), metrics: shown }));
 
   // Truth.
   const database = await openDatabase(config, log, parts);
@@ -95,6 +105,7 @@ export async function startNode(config: ServeConfig, log: Logger): Promise<Servi
     admin: admin?.address,
     database,
     tls: config.tlsCert !== undefined,
+    snapshot,
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
 }

@@ -9,7 +9,7 @@ import { StoreError } from "../store/error";
 import { announce } from "./announce";
 import { EXIT, type Trouble, tellMistakes, tellTrouble } from "./exit";
 import { startNode } from "./node";
-import { startWorkers } from "./workers";
+import { Workers } from "./workers";
 
 /** Runs a node until it is asked to stop. Returns the exit code: 0 when it stopped in good order. */
 export async function runServe(config: ServeConfig, io: Io): Promise<number> {
@@ -17,8 +17,10 @@ export async function runServe(config: ServeConfig, io: Io): Promise<number> {
   if (mistakes.length > 0) return tellMistakes(io, "serve", mistakes);
   const log = openLog(config, io);
   try {
-    await using node = await startNode(config, log);
-    await using _workers = startWorkers(config, node, { clock, log, env: io.env });
+    const workers = new Workers({ clock, log, env: io.env });
+    await using node = await startNode(config, log, workers);
+    await using _running = workers.start(config, node);
+    io.parent?.answer(() => node.snapshot());
     announce(node, { log, io, worker: config.worker });
     const stop = config.worker ? AbortSignal.any([io.signal, endOf(io.stdin)]) : io.signal;
     await aborted(stop);

@@ -7,6 +7,7 @@ import { SERVE_SETTINGS, type ServeConfig } from "../base/config";
 import type { Logger } from "../base/log";
 import { isBundled } from "../store/bundled";
 import { type DatabaseTarget, targetUrl } from "../store/target";
+import { type WorkerCommand, WorkerProcess } from "./worker-process";
 
 /** Pauses before a worker that ended is started again, in milliseconds: doubling, from the first when it had run well. */
 const FIRST_PAUSE_MS = 100;
@@ -25,43 +26,63 @@ interface WorkerParts {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/**
- * Starts `config.processes - 1` nodes on the port and the database of this one, and starts each again that ends.
- *
- * The system spreads connections over the processes; each has a tail and a feed of its own, and they tell each
- * other of commits through the database, like nodes on different machines. The web and admin ports stay with the first.
- * A worker ends when this process does, even by kill -9: its stdin ends then.
- */
-export function startWorkers(config: ServeConfig, node: Joined, parts: WorkerParts): AsyncDisposable {
-  const stopping = new AbortController();
-  const env = workerEnvironment(config, node, parts.env);
-  const workers = Array.from({ length: config.processes - 1 }, (_, index) =>
-    keepRunning({ ...parts, env, log: parts.log.with({ worker: index + 1 }) }, stopping.signal),
-  );
-  return {
-    [Symbol.asyncDispose]: async () => {
-      stopping.abort();
-      await Promise.all(workers);
-    },
-  };
-}
+/** The other processes of a node. */
+export class Workers {
+  readonly #parts: WorkerParts;
+  readonly #running = new Set<WorkerProcess>();
 
-async function keepRunning({ clock, log, env }: WorkerParts, signal: AbortSignal): Promise<void> {
-  let pauseMs = FIRST_PAUSE_MS;
-  while (!signal.aborted) {
-    const startedAt = clock.now();
-    const child = Bun.spawn(ownCommand(), { env: { ...env }, stdin: "pipe", stdout: "ignore", stderr: "inherit" });
-    log.info("worker started", { pid: child.pid });
-    const stop = () => child.kill("SIGTERM");
-    signal.addEventListener("abort", stop, { once: true });
-    const code = await child.exited;
-    signal.removeEventListener("abort", stop);
-    if (signal.aborted) return;
-    log.error("a worker ended; starting it again", { pid: child.pid, code, pauseMs });
-    if (clock.now() - startedAt > WELL_MS) pauseMs = FIRST_PAUSE_MS;
-    // Aborted: the loop sees it.
-    await clock.sleep(pauseMs, signal).catch(() => {});
-    pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS);
+  constructor(parts: WorkerParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Starts `config.processes - 1` nodes on the port and the database of this one, and starts each again that ends.
+   *
+   * The system spreads connections over the processes; each has a tail and a feed of its own, and they tell each
+   * other of commits through the database, like nodes on different machines. The web and admin ports stay with the first.
+   * A worker ends when this process does, even by kill -9: its stdin ends then.
+   */
+  start(config: ServeConfig, node: Joined): AsyncDisposable {
+    const stopping = new AbortController();
+    const worker = { command: ownCommand(), env: workerEnvironment(config, node, this.#parts.env) };
+    const workers = Array.from({ length: config.processes - 1 }, (_, index) =>
+      this.#keepRunning(worker, this.#parts.log.with({ worker: index + 1 }), stopping.signal),
+    );
+    return {
+      [Symbol.asyncDispose]: async () => {
+        stopping.abort();
+        await Promise.all(workers);
+      },
+    };
+  }
+
+  /** What each has counted ({@link Metrics.snapshot}), without those that do not answer in time. */
+  async snapshots(): Promise<readonly string[]> {
+    const answers = await Promise.all([...this.#running].map((worker) => worker.ask()));
+    return answers.filter((answer) => answer !== undefined);
+  }
+
+  async #keepRunning(command: WorkerCommand, log: Logger, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#parts;
+    let pauseMs = FIRST_PAUSE_MS;
+    while (!signal.aborted) {
+      const startedAt = clock.now();
+      const worker = new WorkerProcess(command, clock);
+      const { pid } = worker;
+      log.info("worker started", { pid });
+      this.#running.add(worker);
+      const stop = () => worker.stop();
+      signal.addEventListener("abort", stop, { once: true });
+      const code = await worker.exited;
+      signal.removeEventListener("abort", stop);
+      this.#running.delete(worker);
+      if (signal.aborted) return;
+      log.error("a worker ended; starting it again", { pid, code, pauseMs });
+      if (clock.now() - startedAt > WELL_MS) pauseMs = FIRST_PAUSE_MS;
+      // Aborted: the loop sees it.
+      await clock.sleep(pauseMs, signal).catch(() => {});
+      pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS);
+    }
   }
 }
 

@@ -21,7 +21,7 @@ export interface AdminOptions {
   readonly port: number;
   /** Asked for each /readyz; `undefined` while the node is still being put together. */
   readonly readiness: () => Readiness | undefined;
-  readonly metrics: Metrics;
+  readonly metrics: Pick<Metrics, "contentType"> & { render(): Promise<string> };
 }
 
 /** An admin port that is listened on. */

@@ -7,6 +7,7 @@ export class TestIo implements Io {
   readonly #err: string[] = [];
   readonly stdin: AsyncIterable<Uint8Array>;
   readonly env: Readonly<Record<string, string>>;
+  readonly parent = undefined;
   readonly stdout = collect(this.#out, () => this.onOutput());
   readonly stderr = collect(this.#err, () => {});
   /** Called after each write to stdout. */

@@ -61,6 +61,12 @@ test("two processes on one port: each stream gets what either was given, once an
       expect(stream.idsOf(0n)).toEqual(expected);
     }
 
+    const metrics = await (await fetch(`http://${node.serving.admin}/metrics`)).text();
+    expect(metrics).toContain("tideline_processes 2");
+    expect(metrics).toContain(`tideline_streams_open ${CLIENTS}`);
+    expect(metrics).toContain(`tideline_messages_published_total{kind="group"} ${expected.length}`);
+    expect(metrics).toContain(`tideline_publish_seconds_count ${expected.length}`);
+
     process.kill(worker, "SIGKILL");
     await until(() => workersOf(node.pid).some((pid) => pid !== worker), "the worker to be started again", 10_000);
     const [again = 0] = workersOf(node.pid).filter((pid) => pid !== worker);

@@ -74,6 +74,32 @@ test("offers are all accounted for: settled one way or another, waiting, or ende
   expect(after).toContain("tideline_max_lag_offsets 60");
 });
 
+test("processes of one node are shown together: counts add up, of what must hold everywhere the worst is shown", async () => {
+  const [one, other] = [createMetrics(), createMetrics()];
+  one.serve.streamsOpen.set(2);
+  other.serve.streamsOpen.set(3);
+  one.serve.streamsEnded.add("finished");
+  other.serve.streamsEnded.add("finished", 4);
+  other.serve.streamsEnded.add("noPong");
+  one.serve.lagOffsets.set(7);
+  other.serve.lagOffsets.set(5);
+  one.feed.listening.set(1);
+  other.feed.listening.set(0);
+  one.publish.seconds.observe(0.003);
+  other.publish.seconds.observe(0.004);
+  other.publish.seconds.observe(20);
+  const text = await one.render([await other.snapshot()]);
+  expect(text).toContain("tideline_processes 2\n");
+  expect(text).toContain("tideline_streams_open 5\n");
+  expect(text).toContain('tideline_streams_ended_total{reason="finished"} 5\n');
+  expect(text).toContain('tideline_streams_ended_total{reason="noPong"} 1\n');
+  expect(text).toContain("tideline_lag_offsets 7\n");
+  expect(text).toContain("tideline_listening 0\n");
+  expect(text).toContain('tideline_publish_seconds_bucket{le="0.005"} 2\n');
+  expect(text).toContain('tideline_publish_seconds_bucket{le="+Inf"} 3\n');
+  expect(text).toContain("tideline_publish_seconds_count 3\n");
+});
+
 test("R-5b: a request that was ignored is counted", async () => {
   const metrics = createMetrics();
   new StreamCounts(metrics).requestIgnored();
