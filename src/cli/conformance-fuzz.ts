@@ -3,6 +3,7 @@ import { type Clock, systemClock } from "../base/clock";
 import type { Io } from "../base/process";
 import { type FuzzReport, fuzzConformance, showFailure } from "../conformance/fuzz";
 import { showScript } from "../conformance/fuzz-script";
+import { tellLoss } from "./conformance-loss";
 import { EXIT, interruptedCode } from "./exit";
 
 export interface FuzzCommand {
@@ -20,6 +21,7 @@ export async function runFuzz(command: FuzzCommand, io: Io, clock: Clock = syste
   io.stderr.write(`seed ${seed}\n`);
   const report = await fuzzConformance(address, { seconds, seed, clock, signal: io.signal });
   io.stdout.write(`${json ? asJson(report) : asText(report)}\n`);
+  if (report.loss !== undefined) return tellLoss(io, address, report.loss);
   if (report.failure !== undefined) return EXIT.failed.code;
   return io.signal.aborted ? interruptedCode(io.signal) : EXIT.ok.code;
 }
@@ -28,9 +30,14 @@ function asText({ scripts, seed, failure }: FuzzReport): string {
   return failure === undefined ? `${scripts} scripts from seed ${seed}: no rule was broken` : showFailure(failure);
 }
 
-function asJson({ scripts, seed, failure }: FuzzReport): string {
-  if (failure === undefined) return JSON.stringify({ seed, scripts });
+function asJson({ scripts, seed, failure, loss }: FuzzReport): string {
+  if (failure === undefined) return JSON.stringify({ seed, scripts, loss });
   const { finding, drawnSteps, script } = failure;
   const shown = showScript(script).split("\n");
-  return JSON.stringify({ seed, scripts, failure: { seed: failure.seed, ...finding, drawnSteps, script: shown } });
+  return JSON.stringify({
+    seed,
+    scripts,
+    loss,
+    failure: { seed: failure.seed, ...finding, drawnSteps, script: shown },
+  });
 }

@@ -5,10 +5,12 @@ import { type Clock, systemClock } from "../base/clock";
 import type { Io } from "../base/process";
 import type { ConformanceCase } from "../conformance/case";
 import { CASES } from "../conformance/catalogue";
+import { Unreachable } from "../conformance/reach";
 import { judgeStrictly, showJson, showJunit, showSummary, showTable, summarise } from "../conformance/report";
-import { type CaseResult, chosen, type RunOptions, runConformance, Unreachable } from "../conformance/run";
+import { type CaseResult, chosen, type RunOptions, runConformance } from "../conformance/run";
 import type { ConformanceOptions } from "./conformance";
 import { runFuzz } from "./conformance-fuzz";
+import { tellLoss } from "./conformance-loss";
 import { EXIT, interruptedCode, tellMistakes, tellTrouble } from "./exit";
 
 /** Runs the kit, or lists its cases; returns the exit code. */
@@ -33,11 +35,12 @@ export async function runCases(
       const { seed, json } = options;
       return await runFuzz({ address, seconds: options.fuzz, seed, json }, io, clock);
     }
-    const results = await collect(address, options, run, io);
-    if (options.junit !== undefined) await writeFile(options.junit, showJunit(results));
+    const { results, loss } = await collect(address, options, run, io);
+    if (options.junit !== undefined && !(await writeJunit(options.junit, results, io))) return EXIT.failed.code;
     if (!options.json) io.stdout.write(showTable(results));
     const summary = summarise(results);
     io.stderr.write(`${showSummary(summary, (clock.now() - begun) / 1_000)}\n`);
+    if (loss !== undefined) return tellLoss(io, address, loss);
     if (io.signal.aborted) return interruptedCode(io.signal);
     return summary.failed > 0 ? EXIT.failed.code : EXIT.ok.code;
   } catch (error) {
@@ -45,21 +48,41 @@ export async function runCases(
   }
 }
 
-async function collect(
-  address: string,
-  options: ConformanceOptions,
-  run: RunOptions,
-  io: Io,
-): Promise<readonly CaseResult[]> {
+interface Collected {
+  readonly results: readonly CaseResult[];
+  /** Why the node could not be spoken to any more; `undefined` if it could to the end. */
+  readonly loss: string | undefined;
+}
+
+/** @throws Unreachable if nothing came of the node at all. */
+async function collect(address: string, options: ConformanceOptions, run: RunOptions, io: Io): Promise<Collected> {
   const results: CaseResult[] = [];
-  for await (const found of runConformance(address, run)) {
-    const result = options.strict ? judgeStrictly(found) : found;
-    results.push(result);
-    if (options.json) io.stdout.write(`${showJson(result)}\n`);
-    if (io.stderr.isTerminal) io.stderr.write(`\r${results.length} cases`);
+  let loss: string | undefined;
+  try {
+    for await (const found of runConformance(address, run)) {
+      const result = options.strict ? judgeStrictly(found) : found;
+      results.push(result);
+      if (options.json) io.stdout.write(`${showJson(result)}\n`);
+      if (io.stderr.isTerminal) io.stderr.write(`\r${results.length} cases`);
+    }
+  } catch (error) {
+    if (!(error instanceof Unreachable) || results.length === 0) throw error;
+    loss = error.message;
   }
   if (io.stderr.isTerminal) io.stderr.write("\r");
-  return results;
+  return { results, loss };
+}
+
+/** Whether that succeeded. */
+async function writeJunit(path: string, results: readonly CaseResult[], io: Io): Promise<boolean> {
+  try {
+    await writeFile(path, showJunit(results));
+    return true;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    tellTrouble(io, { what: "the report could not be written", why, todo: "check the file given by --junit" });
+    return false;
+  }
 }
 
 function runOptions({ group, case: ids, slow, concurrency }: ConformanceOptions, io: Io): RunOptions {
@@ -107,6 +130,6 @@ function tellFailure(io: Io, address: string, error: unknown): number {
     tellTrouble(io, { what: `cannot speak to a node at ${address}`, why, todo });
     return EXIT.usage.code;
   }
-  tellTrouble(io, { what: "the report could not be written", why, todo: "check the file given by --junit" });
+  tellTrouble(io, { what: "the kit itself failed", why, todo: "report it, with the command line" });
   return EXIT.failed.code;
 }

@@ -63,7 +63,7 @@ export type ConformanceOptions = ValuesOf<typeof SETTINGS>;
 const CODES = [
   "  0    every case passed, or differs by policy only",
   "  1    a case failed",
-  "  2    the node at URL could not be spoken to; or, as with every command, the command line is wrong: stderr says which",
+  "  2    the node at URL could not be spoken to, or not to the end; or, as with every command, the command line is wrong: stderr says which",
   "  130  ended by Ctrl-C, 143 by SIGTERM: what was through is reported",
 ].join("\n");
 

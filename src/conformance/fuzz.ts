@@ -2,8 +2,7 @@ import { type Clock, systemClock } from "../base/clock";
 import { type Finding, type PlaySetting, playScript } from "./fuzz-play";
 import { drawScript, type Script, showScript } from "./fuzz-script";
 import { shrink } from "./fuzz-shrink";
-import { NodeUnderTest } from "./node";
-import { Unreachable } from "./run";
+import { learnKeepalive, lossOf } from "./reach";
 
 export interface FuzzOptions {
   /** How long to look for a failure, in seconds. */
@@ -38,6 +37,8 @@ export interface FuzzReport {
   readonly seed: number;
   readonly scripts: number;
   readonly failure: FuzzFailure | undefined;
+  /** Why the server could not be spoken to any more, and what it was asked then; `undefined` if it could to the end. */
+  readonly loss: string | undefined;
 }
 
 const DEFAULT_CONCURRENCY = 6;
@@ -53,20 +54,20 @@ const SEEDS = 2 ** 32;
 export async function fuzzConformance(address: string, options: FuzzOptions): Promise<FuzzReport> {
   const { clock = systemClock, patienceMs = DEFAULT_PATIENCE_MS, seconds, seed } = options;
   const { shrinkSeconds = DEFAULT_SHRINK_SECONDS, concurrency = DEFAULT_CONCURRENCY, signal } = options;
-  const keepaliveMs = await learnKeepalive(address, clock, patienceMs);
+  const keepaliveMs = await learnKeepalive({ address, patienceMs, clock });
   const setting: PlaySetting = { address, keepaliveMs, patienceMs, clock };
   const search = new Search(setting, options);
   await search.run(clock.now() + seconds * 1_000);
   const { first } = search;
-  if (first === undefined) return { seed, scripts: search.played, failure: undefined };
+  if (first === undefined) return { seed, scripts: search.played, failure: undefined, loss: search.loss };
   const until = clock.now() + shrinkSeconds * 1_000;
   const { script, finding } = await shrink(first, {
-    play: (candidate) => playScript(candidate, setting),
+    play: (candidate) => search.play(first.seed, candidate),
     concurrency,
-    mayGoOn: () => clock.now() < until && signal?.aborted !== true,
+    mayGoOn: () => clock.now() < until && signal?.aborted !== true && search.loss === undefined,
   });
   const failure = { seed: first.seed, drawnSteps: first.script.length, script, finding };
-  return { seed, scripts: search.played, failure };
+  return { seed, scripts: search.played, failure, loss: search.loss };
 }
 
 /** The failure as people read it: the rule, the script, and how to see it again. */
@@ -78,20 +79,6 @@ export function showFailure({ seed, finding, drawnSteps, script }: FuzzFailure):
   ].join("\n");
 }
 
-/** @throws Unreachable */
-async function learnKeepalive(address: string, clock: Clock, patienceMs: number): Promise<number> {
-  using node = new NodeUnderTest({ address, keepaliveMs: 0, patienceMs, clock });
-  const stream = node.open();
-  try {
-    await stream.started();
-  } catch {
-    throw new Unreachable(stream.account());
-  }
-  const [first] = stream.frames;
-  if (first?.kind !== "started") throw new Unreachable(`it began with ${stream.account()} instead of Started`);
-  return first.keepaliveMs;
-}
-
 /** Plays script after script, some at once, until one fails. */
 class Search {
   readonly #setting: PlaySetting;
@@ -99,6 +86,9 @@ class Search {
   #next: number;
   #played = 0;
   #first: { readonly seed: number; readonly script: Script; readonly finding: Finding } | undefined;
+  #loss: string | undefined;
+  /** Of the scripts that were being played when the server was lost. */
+  readonly #lostSeeds = new Set<number>();
 
   constructor(setting: PlaySetting, options: FuzzOptions) {
     this.#setting = setting;
@@ -116,20 +106,47 @@ class Search {
     return this.#first;
   }
 
+  get loss(): string | undefined {
+    return this.#loss && `${this.#loss}; under way was seed ${[...this.#lostSeeds].join(", ")}`;
+  }
+
+  /** What a script finds; nothing if the server was lost meanwhile, which is remembered. */
+  async play(seed: number, script: Script): Promise<Finding | undefined> {
+    const outcome = await playScript(script, this.#setting).then(
+      (finding) => ({ finding }),
+      (error: unknown) => ({ error }),
+    );
+    if ("finding" in outcome && outcome.finding === undefined) return undefined;
+    const loss = await lossOf(this.#setting);
+    if (loss === undefined) {
+      if ("error" in outcome) throw outcome.error;
+      return outcome.finding;
+    }
+    this.#loss ??= loss;
+    this.#lostSeeds.add(seed);
+    return undefined;
+  }
+
   /** At least one script is played, however little time there is. */
   async run(until: number): Promise<void> {
     const { concurrency = DEFAULT_CONCURRENCY } = this.#options;
     await Promise.all(Array.from({ length: concurrency }, (_, lane) => this.#lane(until, lane === 0)));
   }
 
+  /** Whether nothing was found yet. */
+  get #isOpen(): boolean {
+    return this.#first === undefined && this.#loss === undefined;
+  }
+
   async #lane(until: number, mustPlay: boolean): Promise<void> {
     const { signal, onScript } = this.#options;
-    const goesOn = () => this.#setting.clock.now() < until && signal?.aborted !== true && this.#first === undefined;
+    const goesOn = () => this.#setting.clock.now() < until && signal?.aborted !== true && this.#isOpen;
     for (let must = mustPlay; must || goesOn(); must = false) {
       const seed = this.#next % SEEDS;
       this.#next += 1;
       const script = drawScript(seed);
-      const finding = await playScript(script, this.#setting);
+      const finding = await this.play(seed, script);
+      if (this.#lostSeeds.has(seed)) return;
       this.#played += 1;
       if (finding === undefined) onScript?.(this.#played);
       else if (this.#first === undefined || seed < this.#first.seed) this.#first = { seed, script, finding };

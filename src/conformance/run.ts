@@ -7,6 +7,7 @@ import { LongHistory } from "./long-history";
 import { type NodeOptions, NodeUnderTest } from "./node";
 import { type Moment, Placement } from "./placement";
 import type { ProbeStream } from "./probe-stream";
+import { learnKeepalive, lossOf, type Reach, Unreachable } from "./reach";
 import { Violation } from "./violation";
 
 /** What came of a case. */
@@ -53,22 +54,15 @@ const DEFAULT_PATIENCE_MS = 5_000;
 const INTERVALS_PER_CASE = 8;
 const STEPS_PER_CASE = 6;
 
-/** The server could not be spoken to at all. */
-export class Unreachable extends Error {
-  constructor(why: string) {
-    super(why);
-    this.name = "Unreachable";
-  }
-}
-
 /**
  * Runs cases against the server at `address` (http or https) and tells each result as soon as it is there, in no
  * particular order.
- * @throws Unreachable if the server cannot be spoken to.
+ * @throws Unreachable if the server cannot be spoken to, or not any more: what failed for that reason is not told.
  */
 export async function* runConformance(address: string, options: RunOptions = {}): AsyncGenerator<CaseResult> {
   const { clock = systemClock, patienceMs = DEFAULT_PATIENCE_MS, concurrency = DEFAULT_CONCURRENCY } = options;
-  const keepaliveMs = await learnKeepalive(address, clock, patienceMs);
+  const reach: Reach = { address, patienceMs, clock };
+  const keepaliveMs = await learnKeepalive(reach);
   const waiting = [...chosen(options)];
   const longHistory = new LongHistory();
   const running = new Map<string, Promise<CaseResult>>();
@@ -84,9 +78,19 @@ export async function* runConformance(address: string, options: RunOptions = {})
       running.set(next.id, Promise.resolve(result));
     }
     const done = await Promise.race(running.values());
+    const loss = isWrong(done) ? await lossOf(reach) : undefined;
+    if (loss !== undefined) {
+      const ended = await Promise.all(running.values());
+      yield* ended.filter((result) => !isWrong(result));
+      throw new Unreachable(`${loss}; under way was ${[...running.keys()].join(", ")}`);
+    }
     running.delete(done.case.id);
     yield done;
   }
+}
+
+function isWrong({ verdict }: CaseResult): boolean {
+  return verdict === "failed" || verdict === "differs";
 }
 
 /** The cases that options choose, the slow ones first, so that the others run beside them. */
@@ -156,20 +160,6 @@ function entriesOf(node: NodeUnderTest): number {
 
 function brokenRule(node: NodeUnderTest): string | undefined {
   return firstViolation(node, "under way")?.message;
-}
-
-/** The keepalive interval that the server promises, in milliseconds. @throws Unreachable */
-export async function learnKeepalive(address: string, clock: Clock, patienceMs: number): Promise<number> {
-  using node = new NodeUnderTest({ address, keepaliveMs: 0, patienceMs, clock });
-  const stream = node.open();
-  try {
-    await stream.until(() => stream.count("started") > 0, "Started");
-  } catch {
-    const { end } = stream;
-    if (end === undefined || end.httpStatus === undefined) throw new Unreachable(end?.message ?? stream.account());
-  }
-  const [first] = stream.frames;
-  return first?.kind === "started" ? first.keepaliveMs : 30_000;
 }
 
 function skipped(one: ConformanceCase, keepaliveMs: number): CaseResult {

@@ -13,7 +13,7 @@ test("help says how exit code 2 is shared", async () => {
   const { code, out } = await ran("--help");
   expect(code).toBe(0);
   expect(out).toContain(
-    "2    the node at URL could not be spoken to; or, as with every command, the command line is wrong",
+    "2    the node at URL could not be spoken to, or not to the end; or, as with every command, the command line is wrong",
   );
 });
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { CASES } from "../../src/conformance/catalogue";
-import { type CaseResult, type RunOptions, runConformance, Unreachable } from "../../src/conformance/run";
+import { Unreachable } from "../../src/conformance/reach";
+import { type CaseResult, type RunOptions, runConformance } from "../../src/conformance/run";
 import { type NodeInMemory, startNodeInMemory } from "../client/node-in-memory";
 
 let node: NodeInMemory;
