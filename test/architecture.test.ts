@@ -27,8 +27,8 @@ const OWNERS: readonly { readonly of: RegExp; readonly folders: readonly string[
   { of: /^(drizzle-orm|postgres)(\/|$)/, folders: ["store"] },
   { of: /^(ts-mls|viem|@noble\/curves)(\/|$)/, folders: ["mls"] },
   { of: /^prom-client$/, folders: ["base"] },
-  /** flock(2): the one lock on a directory that dies with its process. */
-  { of: /^bun:ffi$/, folders: ["store"] },
+  /** flock(2): the one lock on a directory that dies with its process. getsockopt(2): bytes that came over a socket. */
+  { of: /^bun:ffi$/, folders: ["store", "serve"] },
   { of: /^node:http2$/, folders: ["serve", "client", "conformance"] },
   {
     of: /^(node:|bun$)/,

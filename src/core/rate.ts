@@ -18,13 +18,13 @@ export class TokenBucket {
     this.#filledAt = now;
   }
 
-  /** Takes one token; `false` if there is none, and then nothing changes. */
-  take(now: Millis): boolean {
+  /** Takes one token, or as many as told; `false` if there are not as many, and then none is taken. */
+  take(now: Millis, tokens = 1): boolean {
     const elapsedMs = Math.max(0, now - this.#filledAt);
     this.#tokens = Math.min(this.#burst, this.#tokens + (elapsedMs * this.#perSecond) / 1_000);
     this.#filledAt = now;
-    if (this.#tokens < 1) return false;
-    this.#tokens -= 1;
+    if (this.#tokens < tokens) return false;
+    this.#tokens -= tokens;
     return true;
   }
 }

@@ -30,6 +30,9 @@ export interface GuardOptions {
   readonly refusedStreams: number;
   /** Bytes of requests that are not whole yet, over all streams of the connection. */
   readonly heldRequestBytes: number;
+  /** Bytes that are no part of a request: frames about frames, and headers beyond what a call needs. */
+  readonly otherBytesPerSecond: number;
+  readonly otherBytesBurst: number;
 }
 
 export const DEFAULT_GUARD: GuardOptions = {
@@ -45,12 +48,18 @@ export const DEFAULT_GUARD: GuardOptions = {
   resetBurst: 2_000,
   refusedStreams: 100_000,
   heldRequestBytes: 128 * 1024 * 1024,
+  otherBytesPerSecond: 4 * 1024 * 1024,
+  otherBytesBurst: 16 * 1024 * 1024,
 };
+
+/** What a call may take besides its request, in bytes: headers and the frames around it. */
+const CALL_BYTES = 1_024;
 
 /** Bytes that many hold together. */
 export class ByteBudget {
   readonly maxBytes: number;
   #bytes = 0;
+  #received = 0;
 
   constructor(maxBytes: number) {
     this.maxBytes = maxBytes;
@@ -60,6 +69,16 @@ export class ByteBudget {
   add(bytes: number): boolean {
     this.#bytes += bytes;
     return this.#bytes <= this.maxBytes;
+  }
+
+  /** Bytes that have come so far, whether they are still held or not. */
+  get received(): number {
+    return this.#received;
+  }
+
+  /** So many have come. */
+  receive(bytes: number): void {
+    this.#received += bytes;
   }
 }
 
@@ -77,12 +96,15 @@ export interface GuardParts {
 export class ConnectionGuard {
   /** Requests of this connection's streams that are not whole yet. */
   readonly budget: ByteBudget;
+  readonly socket: Socket;
   readonly #session: ServerHttp2Session;
-  readonly #socket: Socket;
   readonly #parts: GuardParts;
   readonly #pings: TokenBucket;
   readonly #settings: TokenBucket;
+  readonly #otherBytes: TokenBucket;
   #streams = 0;
+  #streamsSoFar = 0;
+  #otherBytesSoFar = 0;
   #seenAt: number;
   #timer: Disposable | undefined;
   #cut = false;
@@ -91,11 +113,12 @@ export class ConnectionGuard {
     const { clock, options } = parts;
     const now = clock.now();
     this.#session = session;
-    this.#socket = socket;
+    this.socket = socket;
     this.#parts = parts;
     this.budget = new ByteBudget(options.heldRequestBytes);
     this.#pings = new TokenBucket(options.pingsPerSecond, options.pingBurst, now);
     this.#settings = new TokenBucket(options.settingsPerSecond, options.settingsBurst, now);
+    this.#otherBytes = new TokenBucket(options.otherBytesPerSecond, options.otherBytesBurst, now);
     this.#seenAt = now;
     this.#timer = clock.after(options.handshakeMs, () => this.cut("no HTTP/2 handshake", constants.NGHTTP2_NO_ERROR));
     session.on("ping", () => this.#onFrame(this.#pings, "too many PINGs"));
@@ -108,6 +131,16 @@ export class ConnectionGuard {
 
   streamOpened(): void {
     this.#streams++;
+    this.#streamsSoFar++;
+  }
+
+  /** So many bytes have come over the socket so far: more than its requests explain are a flood of frames. */
+  received(bytes: number): void {
+    const otherBytes = bytes - this.budget.received - this.#streamsSoFar * CALL_BYTES;
+    const more = Math.max(0, otherBytes - this.#otherBytesSoFar);
+    this.#otherBytesSoFar = otherBytes;
+    if (this.#otherBytes.take(this.#parts.clock.now(), more)) return;
+    this.cut("too much that is no request", constants.NGHTTP2_ENHANCE_YOUR_CALM);
   }
 
   /** A listener of its own right: one function for all streams of the connection. */
@@ -123,7 +156,7 @@ export class ConnectionGuard {
     this.#parts.log.info("connection cut", { why });
     this.#stop();
     if (!this.#session.destroyed) this.#session.destroy(undefined, code);
-    this.#timer = this.#parts.clock.after(this.#parts.options.lingerMs, () => this.#socket.destroy());
+    this.#timer = this.#parts.clock.after(this.#parts.options.lingerMs, () => this.socket.destroy());
   }
 
   #onSettings(): void {

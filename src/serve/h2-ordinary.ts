@@ -50,6 +50,7 @@ class HeldBytes implements Disposable {
   /** @throws ConnectError when the connection holds too much. */
   add(bytes: number): void {
     this.#bytes += bytes;
+    this.#budget.receive(bytes);
     if (this.#budget.add(bytes)) return;
     const message = `the calls of a connection may hold ${this.#budget.maxBytes} bytes of requests`;
     throw new ConnectError(message, Code.ResourceExhausted);

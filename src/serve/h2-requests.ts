@@ -59,6 +59,7 @@ export class RequestReader implements EnvelopeSink {
   }
 
   #onData(chunk: Uint8Array): void {
+    this.#parts.budget.receive(chunk.length);
     const fault = this.#reader.read(chunk);
     if (!this.#count()) {
       this.#refuse(statusOfBudget(this.#parts.budget.maxBytes));

@@ -80,6 +80,7 @@ class RawUnary implements EnvelopeSink {
 
   #onData(chunk: Uint8Array): void {
     const { budget, maxRequestBytes } = this.#parts;
+    budget.receive(chunk.length);
     const fault = this.#reader.read(chunk);
     if (this.#state !== "reading") return;
     if (!this.#count()) this.#refuse(statusOfBudget(budget.maxBytes));

@@ -3,6 +3,7 @@ import * as http2 from "node:http2";
 import type { Socket } from "node:net";
 import type { ConnectRouter } from "@connectrpc/connect";
 import type { Certificate } from "./certificate";
+import { FloodWatch } from "./flood-watch";
 import { ConnectionGuard, DEFAULT_GUARD, type GuardOptions } from "./guard";
 import { FrameEncoder } from "./h2-encode";
 import { serveOrdinary } from "./h2-ordinary";
@@ -76,7 +77,6 @@ type StreamListener = (stream: http2.ServerHttp2Stream, headers: http2.IncomingH
 
 interface Connection {
   readonly session: http2.ServerHttp2Session;
-  readonly socket: Socket;
   readonly guard: ConnectionGuard;
   readonly group: TurnGroup;
   readonly trailers: UnaryTrailers;
@@ -89,6 +89,7 @@ class H2Port implements H2Server {
   readonly #server: http2.Http2Server;
   readonly #connections = new Map<http2.Http2Session, Connection>();
   readonly #encoder = new FrameEncoder();
+  readonly #floods: FloodWatch;
   /** What listens instead of the server, if the port speaks TLS. */
   readonly #front: TlsFront | undefined;
   /** The socket of the session that is announced next. */
@@ -112,6 +113,7 @@ class H2Port implements H2Server {
       streamResetBurst: this.#guard.resetBurst,
       streamResetRate: this.#guard.resetsPerSecond,
     });
+    this.#floods = new FloodWatch(options.streams, () => this.#guards());
     this.#server.prependListener("connection", (socket) => {
       this.#incoming = socket;
     });
@@ -125,6 +127,7 @@ class H2Port implements H2Server {
 
   async listen(): Promise<void> {
     const { host, port, reusePort = false } = this.#options;
+    this.#floods.start();
     try {
       if (this.#front !== undefined) {
         await this.#front.listen({ host, port, reusePort });
@@ -134,6 +137,7 @@ class H2Port implements H2Server {
       this.#server.listen({ host, port, reusePort });
       await listening;
     } catch (error) {
+      this.#floods[Symbol.dispose]();
       throw new Error(`the gRPC port ${host}:${port} ${cannotListen(error)}`, { cause: error });
     }
   }
@@ -154,9 +158,9 @@ class H2Port implements H2Server {
   }
 
   kill(): void {
-    for (const { session, socket } of this.#connections.values()) {
+    for (const { session, guard } of this.#connections.values()) {
       session.destroy();
-      socket.destroy();
+      guard.socket.destroy();
     }
     this.#connections.clear();
     this.#front?.kill();
@@ -164,6 +168,7 @@ class H2Port implements H2Server {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const stopped = this.stop();
+    this.#floods[Symbol.dispose]();
     this.kill();
     await stopped;
   }
@@ -191,6 +196,10 @@ class H2Port implements H2Server {
     });
   }
 
+  *#guards(): Generator<ConnectionGuard> {
+    for (const { guard } of this.#connections.values()) yield guard;
+  }
+
   #onSession(session: http2.ServerHttp2Session): void {
     const socket = this.#incoming;
     this.#incoming = undefined;
@@ -201,7 +210,7 @@ class H2Port implements H2Server {
     const { clock, log, turns } = this.#options.streams;
     const guard = new ConnectionGuard(session, socket, { clock, log, options: this.#guard });
     const group = turns.group();
-    this.#connections.set(session, { session, socket, guard, group, trailers: new UnaryTrailers(group) });
+    this.#connections.set(session, { session, guard, group, trailers: new UnaryTrailers(group) });
     socket.on("close", () => this.#connections.delete(session));
     if (this.#connections.size > this.#guard.maxConnections) {
       guard.cut("too many connections", http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);

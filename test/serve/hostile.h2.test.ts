@@ -9,6 +9,8 @@ import { testTopic } from "../support/memory-store";
 const A = testTopic(GROUP, 1);
 const MiB = 1024 * 1024;
 const REFUSED_STREAM = 7;
+/** Of frames that HTTP/2 has to ignore. */
+const UNKNOWN_TYPE = 0xfa;
 
 /** Each test is one attack; beside it a neighbour on a connection of its own has to live on and get its messages. */
 describe("hostile clients", () => {
@@ -31,6 +33,8 @@ describe("hostile clients", () => {
       resetsPerSecond: 10,
       refusedStreams: 1_000,
       heldRequestBytes: 1.5 * MiB,
+      otherBytesPerSecond: 0.1 * MiB,
+      otherBytesBurst: MiB,
     },
   };
 
@@ -199,6 +203,46 @@ describe("hostile clients", () => {
     using raw = await RawH2Client.open({ port: node.port });
     for (let n = 0; n < 2_000 && !raw.closed; n++) raw.send(FRAME.settings, 0, 0);
     await until(() => raw.closed, "the connection to be closed");
+  });
+
+  test("frames of which nobody hears are noticed by their bytes, and end their connection", async () => {
+    const frames = [
+      rawFrame(FRAME.priority, 0, 1, Buffer.from([0, 0, 0, 3, 16])),
+      rawFrame(FRAME.settings, FLAG.ack, 0, Buffer.alloc(0)),
+      rawFrame(UNKNOWN_TYPE, 0, 0, Buffer.alloc(8)),
+    ];
+    for (const frame of frames) {
+      using raw = await RawH2Client.open({ port: node.port });
+      const many = Buffer.concat(new Array(4_096).fill(frame));
+      for (const end = performance.now() + 10_000; !raw.closed && performance.now() < end; ) {
+        await new Promise<void>((resolve) => raw.socket.write(many, () => setImmediate(resolve)));
+      }
+      expect(raw.closed).toBe(true);
+    }
+  });
+
+  test("requests of many bytes, sent for as long as a flood would be noticed in, are none", async () => {
+    const session = http2.connect(`http://127.0.0.1:${node.port}`);
+    const call = session.request({
+      ":method": "POST",
+      ":path": SUBSCRIBE_PATH,
+      "content-type": "application/grpc",
+    });
+    call.on("error", () => {});
+    call.resume();
+    // A request of a type that the node does not know, which it ignores.
+    const request = Buffer.concat([
+      Buffer.from([0, 0, 1, 0, 8, 0x0a, 0x84, 0x80, 0x04, 0x7a, 0x80, 0x80, 0x04]),
+      Buffer.alloc(65_536),
+    ]);
+    let sentBytes = 0;
+    for (const end = performance.now() + 1_500; performance.now() < end || sentBytes < 8 * MiB; ) {
+      await new Promise<void>((resolve) => call.write(request, () => resolve()));
+      sentBytes += request.length;
+    }
+    await until(() => node.ignoredRequests.length * 65_536 > 8 * MiB, "the requests to be read");
+    expect(session.destroyed).toBe(false);
+    session.destroy();
   });
 
   test("a TCP reset in the middle of everything releases all streams of the connection", async () => {
