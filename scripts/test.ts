@@ -13,7 +13,7 @@ const slow = args.includes("--slow");
 const rest = args.filter((arg) => arg !== "--slow");
 
 const files = [...new Glob("test/**/*.test.ts").scanSync(".")]
-  .filter((path) => path.endsWith(".slow.test.ts") === slow)
+  .filter((path) => !path.includes("/node_modules/") && path.endsWith(".slow.test.ts") === slow)
   .sort()
   .map((path) => `./${path}`);
 const chosen = rest.some((arg) => !arg.startsWith("-")) ? rest : [...rest, ...files];

@@ -16,7 +16,7 @@ function namedRules(): ReadonlyMap<string, string> {
   const named = new Map<string, string>();
   for (const path of readdirSync(import.meta.dir, { recursive: true, encoding: "utf8" })) {
     const isScenario = path.endsWith(".scenario");
-    if (!isScenario && !path.endsWith(".test.ts")) continue;
+    if (path.includes("/node_modules/") || (!isScenario && !path.endsWith(".test.ts"))) continue;
     const text = readFileSync(join(import.meta.dir, path), "utf8");
     const places = isScenario
       ? [text]

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { wrapPayload } from "../../src/cli/payload";
 import { run } from "../../src/cli/run";
 import { type NodeInMemory, startNodeInMemory } from "../client/node-in-memory";
-import { UnreliableRelay } from "../client/unreliable-relay";
+import { UnreliableRelay } from "../support/unreliable-relay";
 import { TestIo } from "./test-io";
 
 let node: NodeInMemory;

@@ -13,8 +13,8 @@ import {
   WELCOME,
 } from "../../src/client/index";
 import { MemoryStore } from "../support/memory-store";
+import { UnreliableRelay } from "../support/unreliable-relay";
 import { type NodeInMemory, startNodeInMemory } from "./node-in-memory";
-import { UnreliableRelay } from "./unreliable-relay";
 
 const groupId = Buffer.from("demo");
 const installationKey = Buffer.from("installation");

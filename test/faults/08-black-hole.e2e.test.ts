@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { systemClock } from "../../src/base/clock";
-import { UnreliableRelay } from "../client/unreliable-relay";
+import { UnreliableRelay } from "../support/unreliable-relay";
 import { Drill } from "./support/drill";
 import { FaultNode } from "./support/node";
 import { scaled } from "./support/settings";

@@ -5,7 +5,9 @@ import { createServer, connect as dial, type Server, type Socket } from "node:ne
 export class UnreliableRelay implements AsyncDisposable {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  readonly #swallowed = new Set<Socket>();
   #connections = 0;
+  #swallowing = false;
 
   private constructor(server: Server) {
     this.#server = server;
@@ -39,9 +41,19 @@ export class UnreliableRelay implements AsyncDisposable {
     }
   }
 
+  /**
+   * On: nothing passes any more, neither on the connections there are nor on new ones, and nobody is told.
+   * Off: new connections are fine, and those made meanwhile are cut.
+   */
+  blackHole(on: boolean): void {
+    this.#swallowing = on;
+    if (on) this.freeze();
+    else for (const socket of this.#swallowed) socket.destroy();
+  }
+
   /** Ends the connections there are; new ones are fine. */
   cut(): void {
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of [...this.#sockets, ...this.#swallowed]) socket.destroy();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -52,6 +64,13 @@ export class UnreliableRelay implements AsyncDisposable {
 
   #join(near: Socket, port: number): void {
     this.#connections++;
+    if (this.#swallowing) {
+      this.#swallowed.add(near);
+      near.on("error", () => {});
+      near.on("close", () => this.#swallowed.delete(near));
+      near.resume();
+      return;
+    }
     const far = dial(port, "127.0.0.1");
     const ends = [
       [near, far],

@@ -1,0 +1,362 @@
+/** An app on somebody else's SDK, as a test holds it: clients that talk, and streams that are heard. */
+
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { systemClock } from "../../../src/base/clock";
+import { until } from "../../support/h2-node";
+
+/** Where the SDKs are installed. */
+export const SDK_DIR = import.meta.dir;
+/** How long an operation may take before the test gives up; SDKs retry for long. */
+const OPERATION_MS = 45_000;
+const ASK_MS = 50;
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** The other side of an app: it carries out operations and tells what happens. */
+export interface AppHost extends AsyncDisposable {
+  /** @throws Error with the SDK's words when it fails. */
+  call(operation: string, args: Json): Promise<Json>;
+  /** What it has told so far, in order. */
+  readonly events: readonly Json[];
+}
+
+/** A wallet: the contract's key if a contract is named, else the key itself. */
+export interface Wallet {
+  readonly key: string;
+  readonly contract?: { readonly address: string; readonly chainId: number };
+}
+
+/** Options of the SDK, and its workers' intervals, which it takes as bigints. */
+export interface ClientOptions {
+  readonly dbPath?: string | null;
+  readonly disableDeviceSync?: boolean;
+  readonly workerIntervalsMs?: Readonly<Record<string, number>>;
+}
+
+export function newWallet(): Wallet {
+  return { key: `0x${randomBytes(32).toString("hex")}` };
+}
+
+/** Asks until the answer fits. @throws Error with the last answer, after `withinMs`. */
+export async function eventually<T>(
+  ask: () => Promise<T>,
+  fits: (answer: T) => boolean,
+  what: string,
+  withinMs = 30_000,
+): Promise<T> {
+  const end = performance.now() + withinMs;
+  for (;;) {
+    const answer = await ask();
+    if (fits(answer)) return answer;
+    if (performance.now() > end) throw new Error(`waited ${withinMs} ms for ${what}, last was ${answer}`);
+    await systemClock.sleep(ASK_MS);
+  }
+}
+
+export class App implements AsyncDisposable {
+  readonly #host: AppHost;
+  readonly #options: Json;
+  #clients = 0;
+
+  /** @param options what every client is made with. */
+  constructor(host: AppHost, options: Json) {
+    this.#host = host;
+    this.#options = options;
+  }
+
+  /** What the SDK complained about on its streams. */
+  get streamErrors(): readonly string[] {
+    return this.#host.events.filter(({ event }) => event === "stream error").map(({ message }) => String(message));
+  }
+
+  /** Makes a client, which registers itself unless the wallet's inbox and its database know it. */
+  async client(wallet: Wallet = newWallet(), options: ClientOptions = {}): Promise<AppClient> {
+    const name = `client ${++this.#clients}`;
+    const args = { client: name, ...wallet, options: { ...this.#options, dbPath: null, ...options } };
+    const { inboxId, installationId, address } = await this.#host.call("create", args);
+    return new AppClient(this.#host, {
+      name,
+      wallet,
+      address: `${address}`,
+      inboxId: `${inboxId}`,
+      installationId: `${installationId}`,
+    });
+  }
+
+  /** The address of a wallet, in small letters. */
+  async addressOf(wallet: Wallet): Promise<string> {
+    return `${(await this.#host.call("address", { ...wallet }))["address"]}`;
+  }
+
+  /** Makes this many clients, one after the other. */
+  async clients(count: number): Promise<readonly AppClient[]> {
+    const made: AppClient[] = [];
+    while (made.length < count) made.push(await this.client());
+    return made;
+  }
+
+  [Symbol.asyncDispose](): PromiseLike<void> {
+    return this.#host[Symbol.asyncDispose]();
+  }
+}
+
+interface AppClientParts {
+  readonly name: string;
+  readonly wallet: Wallet;
+  readonly address: string;
+  readonly inboxId: string;
+  readonly installationId: string;
+}
+
+export class AppClient {
+  readonly wallet: Wallet;
+  /** Of its wallet, in small letters. */
+  readonly address: string;
+  readonly inboxId: string;
+  readonly installationId: string;
+  readonly #name: string;
+  readonly #host: AppHost;
+
+  constructor(host: AppHost, { name, wallet, address, inboxId, installationId }: AppClientParts) {
+    this.#host = host;
+    this.#name = name;
+    this.wallet = wallet;
+    this.address = address;
+    this.inboxId = inboxId;
+    this.installationId = installationId;
+  }
+
+  /** Which of these addresses have an inbox, by address in small letters. */
+  async canMessage(addresses: readonly string[]): Promise<Json> {
+    return await this.#call("canMessage", { addresses });
+  }
+
+  /** Opens a conversation with one other. Returns its id. */
+  async dm(peer: { readonly inboxId: string }): Promise<string> {
+    return `${(await this.#call("dm", { inboxId: peer.inboxId }))["conversation"]}`;
+  }
+
+  /** Makes a group with these members besides ourselves. Returns its id. */
+  async group(members: readonly { readonly inboxId: string }[]): Promise<string> {
+    return `${(await this.#call("group", { inboxIds: members.map(({ inboxId }) => inboxId) }))["conversation"]}`;
+  }
+
+  async addMembers(conversation: string, members: readonly { readonly inboxId: string }[]): Promise<void> {
+    await this.#call("addMembers", { conversation, inboxIds: members.map(({ inboxId }) => inboxId) });
+  }
+
+  async members(
+    conversation: string,
+  ): Promise<readonly { readonly inboxId: string; readonly installations: number }[]> {
+    return listOf(await this.#call("members", { conversation })).map((member) => ({
+      inboxId: `${fieldOf(member, "inboxId")}`,
+      installations: Number(fieldOf(member, "installations")),
+    }));
+  }
+
+  /** Sends texts one after the other. */
+  async send(conversation: string, ...texts: readonly string[]): Promise<void> {
+    await this.#call("send", { conversation, texts });
+  }
+
+  /** Syncs welcomes and all conversations. */
+  async sync(): Promise<void> {
+    await this.#call("syncAll", {});
+  }
+
+  /** Ids of the conversations it knows of. */
+  async conversations(): Promise<readonly string[]> {
+    return listOf(await this.#call("conversations", {})).map(String);
+  }
+
+  /** Texts of a conversation as far as it is synced, oldest first. */
+  async texts(conversation: string): Promise<readonly string[]> {
+    return listOf(await this.#call("texts", { conversation })).map(String);
+  }
+
+  /** Hears all messages from now on. */
+  async listen(options: Json = {}): Promise<HeardStream> {
+    const { stream } = await this.#call("streamAll", { options });
+    return new HeardStream(this.#host, Number(stream));
+  }
+
+  /** Hears of new conversations from now on. */
+  async listenForConversations(): Promise<HeardStream> {
+    const { stream } = await this.#call("streamConversations", {});
+    return new HeardStream(this.#host, Number(stream));
+  }
+
+  /** What the network knows of its inbox. */
+  async inbox(): Promise<{ readonly accounts: readonly string[]; readonly installations: readonly string[] }> {
+    const { accounts, installations } = await this.#call("inbox", {});
+    return { accounts: listOf(accounts).map(String), installations: listOf(installations).map(String) };
+  }
+
+  async addAccount(wallet: Wallet): Promise<void> {
+    await this.#call("addAccount", { ...wallet });
+  }
+
+  async removeAccount(address: string): Promise<void> {
+    await this.#call("removeAccount", { address });
+  }
+
+  async changeRecovery(address: string): Promise<void> {
+    await this.#call("changeRecovery", { address });
+  }
+
+  async revoke(installationIds: readonly string[]): Promise<void> {
+    await this.#call("revoke", { installationIds });
+  }
+
+  /** What the SDK thinks of the newest key package of an installation: since when it is valid, or why it is not. */
+  async keyPackage(installationId: string): Promise<string> {
+    return `${(await this.#call("keyPackages", { installationIds: [installationId] }))[installationId]}`;
+  }
+
+  async close(): Promise<void> {
+    await this.#call("close", {});
+  }
+
+  async #call(operation: string, args: Json): Promise<Json> {
+    return await this.#host.call(operation, { client: this.#name, ...args });
+  }
+}
+
+/** A stream of an SDK and what has come of it. */
+export class HeardStream {
+  readonly #host: AppHost;
+  readonly #number: number;
+
+  constructor(host: AppHost, number: number) {
+    this.#host = host;
+    this.#number = number;
+  }
+
+  /** Texts in the order in which they came, duplicates too. */
+  get texts(): readonly string[] {
+    return this.#told("text").map(({ text }) => `${text}`);
+  }
+
+  /** Waits until a conversation has been announced. */
+  async heardOf(conversation: string): Promise<void> {
+    const isThere = () => this.#told("conversation").some((told) => told["conversation"] === conversation);
+    await until(isThere, `conversation ${conversation}`);
+  }
+
+  /** Waits until this many texts have come. @throws Error with what came, after `withinMs`. */
+  async heard(count: number, withinMs = 30_000): Promise<readonly string[]> {
+    try {
+      await until(() => this.texts.length >= count, `${count} texts`, withinMs);
+    } catch (error) {
+      throw new Error(`heard ${this.texts.length} of ${count} texts: ${this.texts.slice(-20).join(", ")}`, {
+        cause: error,
+      });
+    }
+    return this.texts;
+  }
+
+  async end(): Promise<void> {
+    await this.#host.call("endStream", { stream: this.#number });
+  }
+
+  #told(kind: string): readonly Json[] {
+    return this.#host.events.filter(({ event, stream }) => event === kind && stream === this.#number);
+  }
+}
+
+/** An app on the Node SDK. `bidi`: whether its streams are Subscribe streams. */
+export function nodeApp({ url, bidi }: { readonly url: string; readonly bidi: boolean }): App {
+  const env = bidi ? { XMTP_BIDI_STREAMS_ENABLED: "1" } : {};
+  return new App(new AppProcess("node-app.mjs", ["@xmtp/node-sdk"], env), {
+    env: "local",
+    apiUrl: url,
+    historySyncUrl: null,
+  });
+}
+
+/** An app on the bindings of the browser SDK, by gRPC-Web. */
+export function wasmApp({ webUrl }: { readonly webUrl: string }): App {
+  return new App(new AppProcess("node-app.mjs", ["./wasm-sdk.mjs"]), { apiUrl: webUrl });
+}
+
+/** An app in a process of Node. */
+export class AppProcess implements AppHost {
+  readonly events: Json[] = [];
+  readonly #child: Bun.Subprocess<"pipe", "pipe", "pipe">;
+  readonly #waiting = new Map<number, PromiseWithResolvers<Json>>();
+  #lastId = 0;
+  #stderr = "";
+
+  /** @param script a file of apps/, which gets the arguments. */
+  constructor(script: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    this.#child = Bun.spawn(["node", join(SDK_DIR, "apps", script), ...args], {
+      cwd: SDK_DIR,
+      env: { ...process.env, ...env },
+      stdin: "pipe",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    void this.#hear();
+    void this.#hearErrors();
+  }
+
+  async call(operation: string, args: Json): Promise<Json> {
+    const id = ++this.#lastId;
+    const waiting = Promise.withResolvers<Json>();
+    this.#waiting.set(id, waiting);
+    this.#child.stdin.write(`${JSON.stringify({ id, operation, args })}\n`);
+    await this.#child.stdin.flush();
+    const late = AbortSignal.timeout(OPERATION_MS);
+    late.addEventListener("abort", () => {
+      waiting.reject(new Error(`${operation} took more than ${OPERATION_MS} ms; the SDK said:\n${this.#stderr}`));
+    });
+    return await waiting.promise;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill("SIGKILL"); // the SDK's destructors may wait for a network that is gone
+    await this.#child.exited;
+  }
+
+  async #hear(): Promise<void> {
+    const decoder = new TextDecoder();
+    let rest = "";
+    for await (const chunk of this.#child.stdout) {
+      const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) this.#take(line);
+    }
+    const code = await this.#child.exited;
+    for (const waiting of this.#waiting.values())
+      waiting.reject(new Error(`the app ended with ${code}:\n${this.#stderr}`));
+  }
+
+  #take(line: string): void {
+    if (!line.startsWith("{")) return; // the SDK's own log
+    const said = JSON.parse(line);
+    if ("event" in said) {
+      this.events.push(said);
+      return;
+    }
+    const waiting = this.#waiting.get(said.id);
+    this.#waiting.delete(said.id);
+    if ("error" in said) waiting?.reject(new Error(said.error));
+    else waiting?.resolve(said.value);
+  }
+
+  async #hearErrors(): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const chunk of this.#child.stderr)
+      this.#stderr = (this.#stderr + decoder.decode(chunk, { stream: true })).slice(-8_192);
+  }
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  if (!Array.isArray(value)) throw new Error(`wanted a list, found ${JSON.stringify(value)}`);
+  return value;
+}
+
+function fieldOf(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
+}

@@ -1,0 +1,102 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { until } from "../../support/h2-node";
+import { UnreliableRelay } from "../../support/unreliable-relay";
+import { nodeApp } from "./app";
+import { installPackages, nodeSdkMissing } from "./install";
+import { SdkNode } from "./sdk-node";
+
+const missing = nodeSdkMissing();
+const skipped = missing === undefined ? "" : ` (skipped: ${missing})`;
+
+/** The SDK's watchdog is derived from it: it gives a stream up after three silent intervals. */
+const KEEPALIVE_MS = 1_000;
+const HOLE_MS = 6 * KEEPALIVE_MS;
+/** The SDK backs off for longer with every attempt that fails. */
+const BACK_MS = 60_000;
+
+beforeAll(async () => {
+  if (missing === undefined) await installPackages(import.meta.dir);
+}, 240_000);
+
+const textsOf = (name: string, count: number) => Array.from({ length: count }, (_, n) => `${name} ${n}`);
+
+/** One that writes at the node itself, one that reads through a relay, and what it hears. */
+async function converse(node: SdkNode, relay: UnreliableRelay, owned: AsyncDisposableStack) {
+  const writer = await owned.use(nodeApp({ url: node.url, bidi: true })).client();
+  const reader = await owned.use(nodeApp({ url: relay.address, bidi: true })).client();
+  const heard = await reader.listen();
+  const dm = await writer.dm(reader);
+  await writer.send(dm, ...textsOf("before", 20));
+  await heard.heard(20);
+  return { writer, reader, heard, dm };
+}
+
+describe.skipIf(missing !== undefined)(`a Node SDK whose network fails${skipped}`, () => {
+  let node: SdkNode;
+  beforeAll(async () => {
+    node = await SdkNode.start({ TIDELINE_KEEPALIVE_MS: `${KEEPALIVE_MS}` });
+  }, 60_000);
+  afterAll(async () => await node?.[Symbol.asyncDispose]());
+
+  test("its connection is cut again and again: what is sent meanwhile arrives exactly once (C-3)", async () => {
+    await using owned = new AsyncDisposableStack();
+    const relay = owned.use(await UnreliableRelay.before(node.port));
+    const { writer, heard, dm } = await converse(node, relay, owned);
+    const all = textsOf("before", 20);
+    for (let round = 0; round < 4; round++) {
+      relay.cut();
+      const texts = textsOf(`round ${round}`, 25);
+      await writer.send(dm, ...texts);
+      all.push(...texts);
+      await heard.heard(all.length, BACK_MS);
+    }
+    expect(heard.texts).toEqual(all);
+    expect(relay.connections).toBeGreaterThan(4);
+  }, 120_000);
+
+  test("nothing passes for longer than its watchdog waits: what is sent meanwhile arrives exactly once (C-2, C-3)", async () => {
+    await using owned = new AsyncDisposableStack();
+    const relay = owned.use(await UnreliableRelay.before(node.port));
+    const { writer, reader, heard, dm } = await converse(node, relay, owned);
+    relay.blackHole(true);
+    const beganAt = performance.now();
+    await writer.send(dm, ...textsOf("meanwhile", 50));
+    await until(() => performance.now() - beganAt > HOLE_MS, "the hole to outlast the watchdog", HOLE_MS + 1_000);
+    expect(heard.texts).toEqual(textsOf("before", 20));
+    relay.blackHole(false);
+    await heard.heard(70, BACK_MS);
+    await writer.send(dm, ...textsOf("after", 20));
+    await heard.heard(90, BACK_MS);
+    expect(heard.texts).toEqual([...textsOf("before", 20), ...textsOf("meanwhile", 50), ...textsOf("after", 20)]);
+    await reader.send(dm, "and it can speak again");
+  }, 180_000);
+});
+
+describe.skipIf(missing !== undefined)(`a Node SDK whose node is killed and started again${skipped}`, () => {
+  test("what was acked is there, what is sent afterwards arrives, all exactly once (C-3)", async () => {
+    await using owned = new AsyncDisposableStack();
+    const node = owned.use(await SdkNode.start({ TIDELINE_KEEPALIVE_MS: `${KEEPALIVE_MS}` }));
+    const app = owned.use(nodeApp({ url: node.url, bidi: true }));
+    const writer = await app.client();
+    const reader = await owned.use(nodeApp({ url: node.url, bidi: true })).client();
+    const heard = await reader.listen();
+    const dm = await writer.dm(reader);
+    const all: string[] = [];
+    for (let round = 0; round < 3; round++) {
+      const texts = textsOf(`round ${round}`, 30);
+      await writer.send(dm, ...texts);
+      all.push(...texts);
+      await node.kill();
+      await node.restart();
+    }
+    await writer.send(dm, "the last");
+    await heard.heard(all.length + 1, BACK_MS);
+    expect(heard.texts).toEqual([...all, "the last"]);
+    const late = await app.client();
+    await late.sync();
+    const group = await writer.group([reader, late]);
+    await writer.send(group, "for all");
+    await late.sync();
+    expect(await late.texts(group)).toEqual(["for all"]);
+  }, 240_000);
+});

@@ -1,0 +1,73 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { nodeApp, wasmApp } from "./app";
+import { AppSite, findBrowser } from "./browser";
+import { installPackages, nodeSdkMissing } from "./install";
+import { SdkNode } from "./sdk-node";
+
+const missing = nodeSdkMissing();
+const browser = findBrowser();
+const noBrowser = browser === undefined ? "no Chromium on the PATH, and CHROMIUM_PATH is not set" : undefined;
+const skipped = (why: string | undefined) => (why === undefined ? "" : ` (skipped: ${why})`);
+
+let node: SdkNode;
+
+beforeAll(async () => {
+  if (missing !== undefined) return;
+  await installPackages(import.meta.dir);
+  node = await SdkNode.start();
+}, 240_000);
+
+afterAll(async () => await node?.[Symbol.asyncDispose]());
+
+describe.skipIf(missing !== undefined)(`the WASM bindings in Node, by gRPC-Web${skipped(missing)}`, () => {
+  test("register, find each other, talk by DM, and hear a client of the Node SDK", async () => {
+    await using web = wasmApp({ webUrl: node.webUrl });
+    await using native = nodeApp({ url: node.url, bidi: true });
+    const alice = await web.client();
+    const bob = await web.client();
+    const carol = await native.client();
+    expect(await alice.canMessage([bob.address, carol.address])).toEqual({
+      [bob.address]: true,
+      [carol.address]: true,
+    });
+    const dm = await alice.dm(bob);
+    await alice.send(dm, "one", "two");
+    await bob.sync();
+    expect(await bob.texts(dm)).toEqual(["one", "two"]);
+
+    const heard = await bob.listen();
+    const group = await carol.group([alice, bob]);
+    await carol.send(group, "from afar");
+    expect(await heard.heard(1)).toEqual(["from afar"]);
+    await alice.send(dm, "three");
+    expect(await heard.heard(2)).toEqual(["from afar", "three"]);
+    await alice.sync();
+    await alice.send(group, "and back");
+    await carol.sync();
+    expect(await carol.texts(group)).toEqual(["from afar", "and back"]);
+  });
+});
+
+const unrunnable = missing ?? noBrowser;
+describe.skipIf(unrunnable !== undefined)(`the browser SDK in Chromium${skipped(unrunnable)}`, () => {
+  test("registers from a site of another origin, talks with a client of the Node SDK, and hears it live", async () => {
+    await using site = await AppSite.start();
+    await using page = site.open(browser ?? "", { webUrl: node.webUrl });
+    await using native = nodeApp({ url: node.url, bidi: true });
+    const alice = await page.client();
+    const carol = await native.client();
+    expect(await alice.canMessage([carol.address])).toEqual({ [carol.address]: true });
+    const dm = await alice.dm(carol);
+    await alice.send(dm, "from a page");
+    await carol.sync();
+    expect(await carol.texts(dm)).toEqual(["from a page"]);
+
+    const heard = await alice.listen();
+    await carol.send(dm, "live 1", "live 2", "live 3");
+    expect(await heard.heard(3)).toEqual(["live 1", "live 2", "live 3"]);
+    const group = await carol.group([alice]);
+    await carol.send(group, "a new group");
+    await heard.heard(4);
+    expect(await alice.members(group)).toHaveLength(2);
+  });
+});
