@@ -11,18 +11,17 @@ CREATE TABLE log_sequences (
 
 INSERT INTO log_sequences (log, last) VALUES ('identity', 0), ('commit', 0);
 
--- The log of all inboxes.
+-- The log of all inboxes. Whoever reads it asks for one inbox from an id on, and there is no other index that could
+-- mislead the planner: with one on the id alone it would read all that came since for the few that are wanted.
 CREATE TABLE identity_updates (
-  id bigint PRIMARY KEY CHECK (id > 0),
+  id bigint NOT NULL CHECK (id > 0),
   inbox_id text COLLATE "C" NOT NULL,
   -- Nanoseconds since 1970, by the wall clock of the node that stored it.
   created_ns bigint NOT NULL,
   -- The encoded IdentityUpdate.
-  body bytea NOT NULL CHECK (octet_length(body) <= 4194304)
+  body bytea NOT NULL CHECK (octet_length(body) <= 4194304),
+  PRIMARY KEY (inbox_id, id)
 );
-
--- The updates of an inbox in order.
-CREATE INDEX identity_updates_inbox ON identity_updates (inbox_id, id);
 
 -- What the log of an inbox amounts to. An update is judged by this row, and stored only if the row has not changed since:
 -- so of two updates that are judged at the same time the second is judged again.
@@ -32,7 +31,7 @@ CREATE TABLE inboxes (
   version bigint NOT NULL,
   -- How many updates are in it.
   updates integer NOT NULL,
-  -- The encoded AssociationState.
+  -- The folded state, encoded.
   state bytea NOT NULL
 );
 
@@ -111,17 +110,15 @@ CREATE TABLE key_packages (
 
 ALTER TABLE key_packages ALTER COLUMN body SET STORAGE EXTERNAL;
 
--- What members say of the commits of their groups.
+-- What members say of the commits of their groups. The key is as in identity_updates, for the same reason.
 CREATE TABLE commit_log (
-  id bigint PRIMARY KEY CHECK (id > 0),
+  id bigint NOT NULL CHECK (id > 0),
   group_id bytea NOT NULL CHECK (octet_length(group_id) BETWEEN 1 AND 1023),
   created_ns bigint NOT NULL,
   -- The encoded CommitLogEntry without its sequence_id.
-  body bytea NOT NULL CHECK (octet_length(body) <= 4194304)
+  body bytea NOT NULL CHECK (octet_length(body) <= 4194304),
+  PRIMARY KEY (group_id, id)
 );
-
--- The entries of a group in order.
-CREATE INDEX commit_log_group ON commit_log (group_id, id);
 
 -- Appends entries to the commit logs of groups, all or none, in the order given. A call whose answer was lost may be made
 -- again: it says the same at the same time, and then nothing is stored.

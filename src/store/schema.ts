@@ -58,12 +58,12 @@ export const sequences = pgTable("sequences", {
 export const identityUpdates = pgTable(
   "identity_updates",
   {
-    id: bigint("id", { mode: "bigint" }).primaryKey(),
+    id: bigint("id", { mode: "bigint" }).notNull(),
     inboxId: text("inbox_id").notNull(),
     createdNs: bigint("created_ns", { mode: "bigint" }).notNull(),
     body: bytes("body").notNull(),
   },
-  (table) => [index("identity_updates_inbox").on(table.inboxId, table.id)],
+  (table) => [primaryKey({ columns: [table.inboxId, table.id] })],
 );
 
 export const inboxes = pgTable("inboxes", {
@@ -97,12 +97,12 @@ export const keyPackages = pgTable("key_packages", {
 export const commitLog = pgTable(
   "commit_log",
   {
-    id: bigint("id", { mode: "bigint" }).primaryKey(),
+    id: bigint("id", { mode: "bigint" }).notNull(),
     groupId: bytes("group_id").notNull(),
     createdNs: bigint("created_ns", { mode: "bigint" }).notNull(),
     body: bytes("body").notNull(),
   },
-  (table) => [index("commit_log_group").on(table.groupId, table.id)],
+  (table) => [primaryKey({ columns: [table.groupId, table.id] })],
 );
 
 function readKind(value: number): Kind {
