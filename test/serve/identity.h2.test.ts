@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { SQL } from "bun";
+import { inboxIdOf } from "../../src/mls/association/identifier";
 import type { ChainReader, ContractQuestion } from "../../src/mls/association/types";
 import { MAX_IDENTIFIERS, MAX_UPDATE_BYTES, MAX_UPDATE_INBOXES } from "../../src/serve/identity-api";
 import { MAX_WALLET_SIGNATURES } from "../../src/serve/identity-wallets";
@@ -234,6 +235,48 @@ describe.each(Object.keys(WAYS).map((name) => ({ name })))("identities by $name"
       "InvalidArgument",
       "signatures: wanted at most 50 signatures, found 51; ask in several requests",
     ]);
+  });
+});
+
+describe("an inbox of a contract wallet", () => {
+  const clients = () => one.clients("gRPC");
+  let wallets = 0;
+
+  /** The creation of a new wallet's inbox; the chain is asked whether the signature is the wallet's. */
+  function creation(chain: number, firstByte: number): IdentityUpdate {
+    const address = `0x${(++wallets).toString(16).padStart(40, "c")}`;
+    const accountId = `eip155:${chain}:${address}`;
+    const value = { accountId, blockNumber: 9n, signature: Uint8Array.of(firstByte, 2, 3) };
+    const initialIdentifierSignature = { signature: { case: "erc6492", value } } as const;
+    const createInbox = { initialIdentifier: address, nonce: 0n, initialIdentifierSignature };
+    return create(IdentityUpdateSchema, {
+      inboxId: inboxIdOf({ kind: "ethereum", address }, 0n),
+      clientTimestampNs: 1n,
+      actions: [{ kind: { case: "createInbox", value: createInbox } }],
+    });
+  }
+
+  test("is created when its chain says that the signature is the wallet's, at the block that the update names", async () => {
+    const update = creation(1, 1);
+    await publish(clients(), update);
+    expect(asked.at(-1)).toMatchObject({ chainId: 1n, blockNumber: 9n });
+    expect(await logOf(clients(), update.inboxId)).toHaveLength(1);
+  });
+
+  test.each([
+    {
+      what: "the wallet does not know the signature",
+      chain: 1,
+      first: 2,
+      code: "InvalidArgument",
+      words: "(badSignature)",
+    },
+    { what: "its chain does not answer", chain: 2, first: 1, code: "Unavailable", words: "chain 2 did not answer" },
+    { what: "nobody named its chain", chain: 3, first: 1, code: "FailedPrecondition", words: "TIDELINE_CHAIN_RPC" },
+  ])("is not when $what: $code", async ({ chain, first, code, words }) => {
+    const update = creation(chain, first);
+    expect(await failure(publish(clients(), update))).toEqual([code, expect.stringContaining(words)]);
+    expect(await logOf(clients(), update.inboxId)).toEqual([]);
   });
 });
 
