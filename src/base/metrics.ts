@@ -67,6 +67,12 @@ export interface PublishMetrics {
   readonly batchRows: Spread;
 }
 
+/** What comes of what is validated before it is stored: `stored`, or the rule by which it was refused. */
+export interface ValidationMetrics {
+  readonly identityUpdates: CountBy;
+  readonly keyPackages: CountBy;
+}
+
 /** What the feed counts. */
 export interface FeedMetrics {
   readonly tailRows: Level;
@@ -94,6 +100,7 @@ export interface RetentionMetrics {
 export interface Metrics {
   readonly serve: ServeMetrics;
   readonly publish: PublishMetrics;
+  readonly validation: ValidationMetrics;
   readonly feed: FeedMetrics;
   readonly retention: RetentionMetrics;
   /** Calls back before the values are read, to bring up to date what is counted elsewhere. */
@@ -118,6 +125,7 @@ export function createMetrics(): Metrics {
   return {
     serve: serveMetrics(make),
     publish: publishMetrics(make),
+    validation: validationMetrics(make),
     feed: feedMetrics(make),
     retention: retentionMetrics(make),
     beforeRead: (update) => {
@@ -181,6 +189,14 @@ function publishMetrics(make: Maker): PublishMetrics {
     seconds: make.spread("publish_seconds", "Seconds until the messages of a request were durable.", SECONDS),
     batches: make.count("append_batches_total", "Batches committed."),
     batchRows: make.spread("append_batch_rows", "Messages of a batch.", ROWS),
+  };
+}
+
+function validationMetrics(make: Maker): ValidationMetrics {
+  const outcomes = "stored, or refused by a rule";
+  return {
+    identityUpdates: make.countBy("identity_updates_total", `Identity updates that were ${outcomes}.`, "outcome"),
+    keyPackages: make.countBy("key_packages_total", `Key packages that were ${outcomes}.`, "outcome"),
   };
 }
 

@@ -131,9 +131,10 @@ async function openPorts(config: ServeConfig, { feed, store, metrics, log }: Ser
     identity: {
       log: store.identities,
       chains: chainReader(revealUrls(config.chainRpc)),
+      outcomes: metrics.validation.identityUpdates,
       turns: new WorkTurns(clock),
     },
-    keyPackages: { packages: store.keyPackages, clock },
+    keyPackages: { packages: store.keyPackages, outcomes: metrics.validation.keyPackages, clock },
     commitLogs: { logs: store.commitLogs },
     ...{ streams, metrics: metrics.serve, clock, log },
   };

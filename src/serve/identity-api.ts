@@ -1,6 +1,7 @@
 /** The RPCs of IdentityApi. Each is a plain function, so that any way of speaking to the node can call it. */
 
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { CountBy } from "../base/metrics-maker";
 import { applyUpdate } from "../mls/association/fold";
 import { decodeState, encodeState } from "../mls/association/state-codec";
 import type {
@@ -40,6 +41,8 @@ import type { WorkTurns } from "./work-turns";
 export interface IdentityDeps {
   readonly log: IdentityLog;
   readonly chains: ChainReader;
+  /** By what came of each update. */
+  readonly outcomes: CountBy;
   /** Of the process: signatures are verified one after the other. */
   readonly turns: WorkTurns;
 }
@@ -82,11 +85,13 @@ export async function publishIdentityUpdate(
   for (;;) {
     const inbox = await log.inbox(inboxId);
     const before = inbox && (await stateOf(deps, inboxId, inbox));
-    const state = applied(before, update);
+    const state = applied(deps, before, update);
     const judgedBy = inbox?.version ?? 0n;
     const changes = { ...changedIdentifiers(before, state), state: encodeState(state) };
     const id = await log.append({ inboxId, judgedBy, body, ...changes });
-    if (id !== undefined) return publishIdentityUpdateResponse();
+    if (id === undefined) continue;
+    deps.outcomes.add("stored");
+    return publishIdentityUpdateResponse();
   }
 }
 
@@ -97,19 +102,20 @@ async function stateOf(deps: IdentityDeps, inboxId: string, inbox: Inbox): Promi
   let state: AssociationState | undefined;
   const [logged = []] = await deps.log.updates([{ inboxId, above: 0n }], MAX_ANSWER_BYTES);
   for (const { body } of logged) {
-    state = applied(state, await verified(deps, readIdentityUpdate(decodeIdentityUpdate(body))));
+    state = applied(deps, state, await verified(deps, readIdentityUpdate(decodeIdentityUpdate(body))));
   }
   return state;
 }
 
 /** The update with signatures that were found good, and from whom. @throws ConnectError if one is not. */
-async function verified({ chains, turns }: IdentityDeps, update: IdentityUpdate): Promise<VerifiedUpdate> {
+async function verified(deps: IdentityDeps, update: IdentityUpdate): Promise<VerifiedUpdate> {
+  const { chains, turns } = deps;
   const verification = await verifySignatures(update, { chains, turn: () => turns.next() });
   switch (verification.kind) {
     case "verified":
       return verification.update;
     case "refused":
-      throw refusal(verification);
+      throw refusal(deps, verification);
     case "unavailable":
       throw new ConnectError(verification.message, Code.Unavailable);
     default:
@@ -118,9 +124,9 @@ async function verified({ chains, turns }: IdentityDeps, update: IdentityUpdate)
 }
 
 /** The inbox with the update. @throws ConnectError if it is against a rule. */
-function applied(before: AssociationState | undefined, update: VerifiedUpdate): AssociationState {
+function applied(deps: IdentityDeps, before: AssociationState | undefined, update: VerifiedUpdate): AssociationState {
   const outcome = applyUpdate(before, update);
-  if (outcome.kind === "refused") throw refusal(outcome);
+  if (outcome.kind === "refused") throw refusal(deps, outcome);
   return outcome.state;
 }
 
@@ -131,7 +137,8 @@ const REFUSAL_CODES: Partial<Record<IdentityRule, Code>> = {
   tooManyUpdates: Code.ResourceExhausted,
 };
 
-function refusal({ rule, message }: Refusal): ConnectError {
+function refusal({ outcomes }: IdentityDeps, { rule, message }: Refusal): ConnectError {
+  outcomes.add(rule);
   return new ConnectError(message, REFUSAL_CODES[rule] ?? Code.InvalidArgument);
 }
 

@@ -1,6 +1,7 @@
 /** The RPCs of MlsApi for key packages: what others need to add an installation to a group. */
 
 import type { Clock } from "../base/clock";
+import type { CountBy } from "../base/metrics-maker";
 import { checkKeyPackage } from "../mls/key-package";
 import type { KeyPackages } from "../store/types-identity";
 import type {
@@ -16,6 +17,8 @@ import { checkAnswer, checkCount, checkIdentifier } from "./mls-api-checks";
 /** What key packages take. */
 export interface KeyPackageDeps {
   readonly packages: KeyPackages;
+  /** By what came of each package. */
+  readonly outcomes: CountBy;
   readonly clock: Pick<Clock, "wallNs">;
 }
 
@@ -31,15 +34,22 @@ const FETCHED_AT_ONCE = 1_000;
  * which it has signed: nobody can replace another's.
  * @throws ConnectError that names the rule; StoreError
  */
-export async function uploadKeyPackage({ packages, clock }: KeyPackageDeps, request: UploadKeyPackageRequest) {
+export async function uploadKeyPackage(
+  { packages, outcomes, clock }: KeyPackageDeps,
+  request: UploadKeyPackageRequest,
+) {
   const field = "key_package.key_package_tls_serialized";
   const data = request.keyPackage?.keyPackageTlsSerialized ?? new Uint8Array();
   if (data.length === 0 || data.length > MAX_KEY_PACKAGE_BYTES) {
     throw invalidArgument(`${field}: wanted 1 to ${MAX_KEY_PACKAGE_BYTES} bytes, found ${data.length}`);
   }
   const checked = await checkKeyPackage(data, Number(clock.wallNs() / 1_000_000n));
-  if (checked.kind === "invalid") throw invalidArgument(`${field}: ${checked.message}`);
+  if (checked.kind === "invalid") {
+    outcomes.add(checked.rule);
+    throw invalidArgument(`${field}: ${checked.message}`);
+  }
   await packages.put(checked.installationKey, data);
+  outcomes.add("stored");
   return empty();
 }
 

@@ -28,7 +28,9 @@ test("more key packages than clients can receive are RESOURCE_EXHAUSTED, and the
   await packages.put(key, new Uint8Array(MAX_KEY_PACKAGE_BYTES));
   const installationKeys = Array.from({ length: 1_600 }, () => key);
   const request = create(FetchKeyPackagesRequestSchema, { installationKeys });
-  expect(await failure(fetchKeyPackages({ packages, clock: systemClock }, request))).toEqual([
+  expect(
+    await failure(fetchKeyPackages({ ...memoryIdentityDeps(systemClock).keyPackages, packages }, request)),
+  ).toEqual([
     "ResourceExhausted",
     "installation_keys: wanted packages of at most 26148864 bytes together, found more in these 1600 installations; name fewer",
   ]);

@@ -280,6 +280,17 @@ describe("an inbox of a contract wallet", () => {
   });
 });
 
+test("what comes of updates is counted: stored, or the rule that refused them", async () => {
+  await using node = await openIdentityNode({ chains });
+  const [clients, owner] = [node.clients("gRPC"), new Wallet()];
+  const update = await registration(owner);
+  await publish(clients, update);
+  for (let n = 0; n < 2; n++) await failure(publish(clients, update));
+  const text = await node.node.metrics.render();
+  expect(text).toContain('tideline_identity_updates_total{outcome="stored"} 1');
+  expect(text).toContain('tideline_identity_updates_total{outcome="alreadyCreated"} 2');
+});
+
 describe("an inbox", () => {
   test("takes concurrent updates through several nodes one after the other, and loses none", async () => {
     const owner = new Wallet();

@@ -72,8 +72,13 @@ export async function openNode(options: TestNodeOptions = {}): Promise<TestNode>
   const deps: ServiceDeps = {
     publish: { feed, clock, metrics: metrics.publish, maxMessageBytes: MAX_MESSAGE_BYTES },
     query: { reader: store.reader },
-    identity: { log: store.identities, chains: options.chains ?? NO_CHAINS, turns: new WorkTurns(clock) },
-    keyPackages: { packages: store.keyPackages, clock },
+    identity: {
+      log: store.identities,
+      chains: options.chains ?? NO_CHAINS,
+      outcomes: metrics.validation.identityUpdates,
+      turns: new WorkTurns(clock),
+    },
+    keyPackages: { packages: store.keyPackages, outcomes: metrics.validation.keyPackages, clock },
     commitLogs: { logs: store.commitLogs },
     streams: host,
     metrics: metrics.serve,

@@ -1,6 +1,7 @@
 /** The store of identities, key packages and commit logs as its types promise it, in memory. */
 
 import type { Clock } from "../../src/base/clock";
+import { createMetrics } from "../../src/base/metrics";
 import type { ChainReader } from "../../src/mls/association/types";
 import type { ServiceDeps } from "../../src/serve/services";
 import { WorkTurns } from "../../src/serve/work-turns";
@@ -100,13 +101,12 @@ export const NO_CHAINS: ChainReader = {
 };
 
 /** What the services of identities, key packages and commit logs take, all of it in memory. */
-export function memoryIdentityDeps(
-  clock: Clock,
-  chains: ChainReader = NO_CHAINS,
-): Pick<ServiceDeps, "identity" | "keyPackages" | "commitLogs"> {
+export function memoryIdentityDeps(clock: Clock): Pick<ServiceDeps, "identity" | "keyPackages" | "commitLogs"> {
+  const { identityUpdates, keyPackages } = createMetrics().validation;
+  const turns = new WorkTurns(clock);
   return {
-    identity: { log: new MemoryIdentityLog(clock), chains, turns: new WorkTurns(clock) },
-    keyPackages: { packages: new MemoryKeyPackages(), clock },
+    identity: { log: new MemoryIdentityLog(clock), chains: NO_CHAINS, outcomes: identityUpdates, turns },
+    keyPackages: { packages: new MemoryKeyPackages(), outcomes: keyPackages, clock },
     commitLogs: { logs: new MemoryCommitLogs() },
   };
 }
