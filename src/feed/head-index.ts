@@ -1,4 +1,5 @@
-import { kindOf, type PerKind, type Topic } from "../core/topic";
+import { type Kind, kindOf, type PerKind, type Topic } from "../core/topic";
+import type { TopicHead } from "../store/types";
 
 /**
  * The newest id of each topic, as far as it is kept in memory: what tells that a topic has nothing new.
@@ -34,6 +35,15 @@ export class HeadIndex {
   /** Nothing is known of messages up to these ids. */
   startAt(headIds: PerKind<bigint>): void {
     [this.#watermark[0], this.#watermark[1]] = headIds;
+  }
+
+  /**
+   * The store was read from `above` to the ids that it started at: these are all topics that have something there,
+   * each with its newest id, ascending by that. To be called before anything is seen.
+   */
+  startFrom(kind: Kind, above: bigint, newest: Iterable<TopicHead>): void {
+    this.#watermark[kind] = above;
+    for (const { topic, id } of newest) this.saw(topic, id);
   }
 
   /** A message went into the tail. Ids of a kind come ascending. */

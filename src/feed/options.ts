@@ -6,6 +6,11 @@ export interface FeedOptions {
   readonly tailBytes: number;
   /** Topics whose newest id is kept in memory at most. */
   readonly headTopics: number;
+  /**
+   * Of the newest ids of each kind, how many are looked at before the feed starts: topics that have their newest message
+   * among them, and cursors above them, cost no question from then on. 0: none.
+   */
+  readonly warmIds: number;
   /** Milliseconds without a look after which there is one, while notifications reach us. */
   readonly tickMs: number;
   /** The same while they do not: a listener that is deaf or away, or a node that only polls. */
@@ -30,6 +35,7 @@ export const DEFAULT_FEED_OPTIONS: FeedOptions = {
   tailRows: 65_536,
   tailBytes: 64 << 20,
   headTopics: 1_000_000,
+  warmIds: 131_072,
   tickMs: 1_000,
   pollMs: 25,
   lookRows: 1_000,

@@ -1,10 +1,11 @@
 import type { Clock } from "../base/clock";
 import type { Logger } from "../base/log";
 import type { Tail } from "../core/tail";
-import { GROUP, type Kind, WELCOME } from "../core/topic";
+import { GROUP, KINDS, type Kind, WELCOME } from "../core/topic";
 import { StoreError } from "../store/error";
 import type { Committed, Newest, Reader, StoredMessage } from "../store/types";
 import type { HeadIndex } from "./head-index";
+import { higher } from "./ids";
 import type { Intake } from "./intake";
 import type { FeedOptions } from "./options";
 import { faultOf, persist } from "./retry";
@@ -100,6 +101,7 @@ export class Tailer {
       const headIds = await this.#forEver(() => reader.headIds());
       tail.startAt(headIds);
       heads.startAt(headIds);
+      await Promise.all(KINDS.map((kind) => this.#warm(kind, headIds[kind])));
       this.#state = "looking";
       await this.#forEver(() => this.#look());
     } catch (error) {
@@ -181,6 +183,18 @@ export class Tailer {
 
   #has({ kind, id }: Newest): boolean {
     return id <= this.#parts.tail.headIds[kind];
+  }
+
+  /** Learns which topics the newest messages are of. The feed does without if the store does not tell. */
+  async #warm(kind: Kind, headId: bigint): Promise<void> {
+    const { reader, heads, log, options } = this.#parts;
+    const above = higher(headId - BigInt(options.warmIds), 0n);
+    if (above >= headId) return;
+    try {
+      heads.startFrom(kind, above, await reader.newestIn(kind, above, headId));
+    } catch (error) {
+      log.warn("the newest topics were not learnt", { kind, fault: faultOf(error) });
+    }
   }
 
   async #run(): Promise<void> {

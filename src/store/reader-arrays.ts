@@ -41,6 +41,19 @@ export function idsOf(packed: unknown): BigInt64Array {
   return new BigInt64Array(bytes.buffer);
 }
 
+/** The bytes that the server packed, each with its length before it in 4 bytes, as text of one character a byte. */
+export function textsOf(packed: unknown): readonly string[] {
+  if (!(packed instanceof Uint8Array)) return [];
+  const bytes = Buffer.from(packed.buffer, packed.byteOffset, packed.byteLength);
+  const texts: string[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const end = at + 4 + bytes.readUInt32BE(at);
+    texts.push(bytes.toString("latin1", at + 4, end));
+    at = end;
+  }
+  return texts;
+}
+
 export function concatenate(parts: readonly BigInt64Array[]): BigInt64Array {
   const [first] = parts;
   if (first !== undefined && parts.length === 1) return first;

@@ -2,6 +2,7 @@
 
 import { and, asc, desc, eq, gt, lte, type Query, type SQL, sql } from "drizzle-orm";
 import { isTopic, type Kind, kindOf, type Topic } from "../core/topic";
+import { idsOf, textsOf } from "./reader-arrays";
 import { messages, type Session, sequences } from "./schema";
 import type { StoredMessage } from "./types";
 
@@ -35,6 +36,7 @@ export function prepareReads(session: Session) {
     sequences: session.database.select().from(sequences).prepare("sequences"),
     ...prepareLookups(session),
     ...preparePages(session),
+    ...prepareRanges(session),
   };
 }
 
@@ -97,11 +99,6 @@ function preparePages({ database, run }: Session) {
     async (values: Values): Promise<readonly LightMessage[]> =>
       (await run<LightRow>(statement, values)).map(lightMessageOf);
 
-  const range = database
-    .select({ id: sql`id`, topic: sql`topic` })
-    .from(messages)
-    .where(and(ofKind, above, upTo));
-  const idsByRange: Query = range.orderBy(asc(messages.id)).toSQL();
   return {
     above: pages<{ kind: Kind; above: bigint; maxRows: bigint; maxBytes: bigint }>(bounded(next, reaching)),
     byIds: pages<{ kind: Kind; ids: string; maxBytes: bigint }>(bounded(named, reaching)),
@@ -117,6 +114,35 @@ function preparePages({ database, run }: Session) {
     descendingLight: lightPages<{ topic: Uint8Array; to: bigint; maxRows: bigint; lightBytes: bigint }>(
       light(downwards, desc),
     ),
+  };
+}
+
+/** What there is in a range of ids, without payloads. */
+function prepareRanges({ database, run }: Session) {
+  const grouped = database
+    .select({ topic: sql`topic`.as("topic"), id: sql`max(id)`.as("id") })
+    .from(messages)
+    .where(and(ofKind, above, upTo))
+    .groupBy(sql`topic`)
+    .as("newest");
+  const newestIn: Query = database
+    .select({
+      ids: sql`string_agg(int8send(newest.id), ''::bytea ORDER BY newest.id)`,
+      topics: sql`string_agg(int4send(octet_length(newest.topic)) || newest.topic, ''::bytea ORDER BY newest.id)`,
+    })
+    .from(grouped)
+    .toSQL();
+  const range = database
+    .select({ id: sql`id`, topic: sql`topic` })
+    .from(messages)
+    .where(and(ofKind, above, upTo));
+  const idsByRange: Query = range.orderBy(asc(messages.id)).toSQL();
+  return {
+    newestIn: async (values: { kind: Kind; above: bigint; to: bigint }) => {
+      const [row] = await run<readonly [ids: unknown, topics: unknown]>(newestIn, values);
+      const ids = idsOf(row?.[0]);
+      return textsOf(row?.[1]).map((text, nth) => ({ topic: checked(text), id: ids[nth] ?? 0n }));
+    },
     idsByRange: async (values: { kind: Kind; above: bigint; to: bigint }) => {
       const rows = await run<readonly [id: bigint, topic: Buffer]>(idsByRange, values);
       return rows.map(([id, topic]) => ({ id, topic: topicOf(topic) }));
@@ -141,7 +167,10 @@ function lightMessageOf([id, topic, createdNs, arm, body]: LightRow): LightMessa
 
 /** @throws RangeError for bytes that no version of this program stores as a topic. */
 function topicOf(bytes: Buffer): Topic {
-  const text = bytes.toString("latin1");
-  if (!isTopic(text)) throw new RangeError(`a stored topic of ${bytes.byteLength} bytes is of no known kind`);
+  return checked(bytes.toString("latin1"));
+}
+
+function checked(text: string): Topic {
+  if (!isTopic(text)) throw new RangeError(`a stored topic of ${text.length} bytes is of no known kind`);
   return text;
 }

@@ -6,7 +6,7 @@ import { chunks, clampId, concatenate, idArray, idsOf, topicArray } from "./read
 import type { LightMessage, ReadStatements } from "./reader-statements";
 import { type RetryHost, retrying } from "./retry";
 import type { SqlPool } from "./sql";
-import type { Direction, PageSize, Reader, StoredMessage, TopicPage } from "./types";
+import type { Direction, PageSize, Reader, StoredMessage, TopicHead, TopicPage } from "./types";
 
 export interface ReaderHost {
   readonly pool: SqlPool<ReadStatements>;
@@ -64,6 +64,10 @@ export class SqlReader implements Reader {
       heads.push(...idsOf(row?.packed));
     }
     return heads;
+  }
+
+  async newestIn(kind: Kind, above: bigint, to: bigint): Promise<readonly TopicHead[]> {
+    return await this.#ask((read) => read.newestIn({ kind, above: clampId(above), to: clampId(to) }));
   }
 
   async first(topics: readonly Topic[], floors: readonly bigint[]): Promise<bigint | undefined> {

@@ -25,6 +25,12 @@ export interface StoredMessage {
   readonly body: Uint8Array;
 }
 
+/** A topic and the id of a message of it that is its newest, in some respect. */
+export interface TopicHead {
+  readonly topic: Topic;
+  readonly id: bigint;
+}
+
 /** What one committed batch stored: consecutive ids of one kind. Duplicates are not among them. */
 export interface Committed {
   readonly kind: Kind;
@@ -68,6 +74,8 @@ export interface Reader {
   above(kind: Kind, id: bigint, maxRows: number, maxBytes: number): Promise<readonly StoredMessage[]>;
   /** For each topic its newest id, 0 where it has none; same order and length. */
   heads(topics: readonly Topic[]): Promise<readonly bigint[]>;
+  /** Each topic that has messages within (above, to], with the newest id it has there; ascending by that. No payload is read. */
+  newestIn(kind: Kind, above: bigint, to: bigint): Promise<readonly TopicHead[]>;
   /** Index only: the lowest id that any of the topics has above its floor; `undefined` if none has one. */
   first(topics: readonly Topic[], floors: readonly bigint[]): Promise<bigint | undefined>;
   /**

@@ -36,7 +36,7 @@ export interface MemoryFeed extends AsyncDisposable {
   readonly reader: MemoryReader;
 }
 
-/** Not started yet. */
+/** Not started yet; it knows no topic when it starts, unless told. */
 export function memoryFeed(parts: MemoryFeedParts): MemoryFeed {
   const { store, clock, options, readDelays, appendDelays, log = silentLogger } = parts;
   const reader = store.reader(readDelays);
@@ -46,7 +46,7 @@ export function memoryFeed(parts: MemoryFeedParts): MemoryFeed {
     encode: encodeTest,
     clock,
     log,
-    ...(options === undefined ? {} : { options }),
+    options: { warmIds: 0, ...options },
   });
   return { feed, reader, [Symbol.asyncDispose]: () => endOf(feed, clock) };
 }

@@ -18,6 +18,33 @@ describe("the head index", () => {
     expect(index.isCurrent(testTopic(WELCOME, 1), 20n)).toBe(true);
   });
 
+  test("what the newest messages are of is known from the start: topics not among them have nothing there", () => {
+    const index = new HeadIndex(100);
+    index.startAt([10n, 20n]);
+    index.startFrom(GROUP, 5n, [
+      { topic: a, id: 7n },
+      { topic: b, id: 10n },
+    ]);
+    expect([index.isCurrent(a, 6n), index.isCurrent(a, 7n), index.isCurrent(b, 9n)]).toEqual([false, true, false]);
+    expect([index.isCurrent(c, 4n), index.isCurrent(c, 5n)]).toEqual([undefined, true]);
+    expect(index.isCurrent(testTopic(WELCOME, 1), 19n)).toBeUndefined();
+  });
+
+  test("of more topics than there is room for the quietest are not known from the start", () => {
+    const index = new HeadIndex(2);
+    index.startAt([10n, 0n]);
+    index.startFrom(GROUP, 5n, [
+      { topic: a, id: 7n },
+      { topic: b, id: 10n },
+    ]);
+    expect([index.isCurrent(a, 6n), index.isCurrent(a, 7n), index.isCurrent(c, 6n)]).toEqual([
+      undefined,
+      true,
+      undefined,
+    ]);
+    expect([index.isCurrent(b, 9n), index.isCurrent(b, 10n)]).toEqual([false, true]);
+  });
+
   test("what was seen and what the store said decides exactly", () => {
     const index = new HeadIndex(100);
     index.startAt([10n, 0n]);

@@ -62,6 +62,7 @@ function counted(reader: Reader, count: () => void): Reader {
     headIds: asked(() => reader.headIds()),
     above: asked((...given) => reader.above(...given)),
     heads: asked((...given) => reader.heads(...given)),
+    newestIn: asked((...given) => reader.newestIn(...given)),
     first: asked((...given) => reader.first(...given)),
     ids: asked((...given) => reader.ids(...given)),
     byIds: asked((...given) => reader.byIds(...given)),

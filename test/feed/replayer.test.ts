@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { ReplayScope } from "../../src/core/session/events";
-import { GROUP, type PerKind, WELCOME } from "../../src/core/topic";
+import { GROUP, type PerKind, type Topic, WELCOME } from "../../src/core/topic";
 import { MemoryStore, testMessage, testTopic, testTopics } from "../support/memory-store";
 import { Prng } from "../support/prng";
 import { VirtualClock } from "../support/virtual-clock";
@@ -121,6 +121,23 @@ describe("what a replay costs", () => {
     expect(reader.takeAsked()).toEqual(["heads", "heads"]);
     expect((await replayed(feed, scope, clock)).pages).toEqual([[]]);
     expect(reader.takeAsked()).toEqual([]);
+  });
+
+  test("on a node that has just started, topics among the newest messages cost no question, others do", async () => {
+    const clock = new VirtualClock();
+    const store = filled(clock, 1_000, 50);
+    const old = testTopic(GROUP, 60);
+    const { id: oldId } = store.insert(old);
+    for (let n = 0; n < 2_200; n++) store.insert(testTopic(n % 2 === 0 ? GROUP : WELCOME, (n >> 1) % 50));
+    await using memory = await startedOn(store, clock, { warmIds: 1_000 });
+    const { feed, reader } = memory;
+    const topics = testTopics(50).filter((topic) => store.ofTopic(topic).length > 0);
+    const heads = (asked: readonly Topic[]) => asked.map((topic) => store.ofTopic(topic).at(-1)?.id ?? 0n);
+    reader.takeAsked();
+    const current: ReplayScope = { topics, floors: heads(topics), ceilings: feed.tail.headIds };
+    expect([(await replayed(feed, current, clock)).pages, reader.takeAsked()]).toEqual([[[]], []]);
+    const scope: ReplayScope = { topics: [old], floors: [oldId], ceilings: feed.tail.headIds };
+    expect([(await replayed(feed, scope, clock)).pages, reader.takeAsked()]).toEqual([[[]], ["heads"]]);
   });
 
   test("many current topics cost one read of the range above their lowest floor, the second time none", async () => {

@@ -9,6 +9,7 @@ import type {
   PageSize,
   Reader,
   StoredMessage,
+  TopicHead,
 } from "../../src/store/types";
 
 /** How long the parts of a call take, in milliseconds; 0 = no timer at all, just a promise. */
@@ -162,6 +163,18 @@ export class MemoryReader implements Reader {
 
   heads(topics: readonly Topic[]): Promise<readonly bigint[]> {
     return this.#query("heads", () => topics.map((topic) => this.#store.ofTopic(topic).at(-1)?.id ?? 0n));
+  }
+
+  newestIn(kind: Kind, above: bigint, to: bigint): Promise<readonly TopicHead[]> {
+    return this.#query("newestIn", () => {
+      const newest = new Map<Topic, bigint>();
+      for (const { topic, id } of this.#store.rows(kind)) {
+        if (id <= above || id > to) continue;
+        newest.delete(topic);
+        newest.set(topic, id);
+      }
+      return [...newest].map(([topic, id]) => ({ topic, id }));
+    });
   }
 
   first(topics: readonly Topic[], floors: readonly bigint[]): Promise<bigint | undefined> {

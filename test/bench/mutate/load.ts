@@ -34,6 +34,7 @@ const salt = Buffer.from(crypto.getRandomValues(new Uint8Array(8)));
 const progress = new Progress();
 
 const connections = await Promise.all(Array.from({ length: CONNECTIONS }, () => RawConnection.open(values.address)));
+await addOneByOne(adds >> 1); // until then both ends are being compiled
 const paced = await addOneByOne(0);
 const known = await addOneByOne(0);
 const big = await addMany();

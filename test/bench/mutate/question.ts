@@ -1,5 +1,5 @@
 import { fillShape } from "../catchup/shape";
-import { startDatabase } from "../support/database";
+import { prefill, startDatabase } from "../support/database";
 import { runningTarget, startNode } from "../support/processes";
 import { type Effort, type Figure, type Question, type RunOptions, repeat } from "../support/question";
 import { type BigMutate, type MutateSize, type Mutates, mutate as measureMutates, type Paced } from "./measure";
@@ -9,6 +9,9 @@ const SIZES = {
   normal: { streams: 100, rate: 1_000, seconds: 2, adds: 100_000 },
   full: { streams: 100, rate: 1_000, seconds: 10, adds: 100_000 },
 } as const satisfies Record<Effort, MutateSize>;
+
+/** Of another topic, after all others: a node that starts looks at the newest messages, and is not to find those asked for. */
+const LATER_MESSAGES = 150_000;
 
 export const mutate: Question = {
   name: "mutate",
@@ -23,6 +26,8 @@ async function measure({ address }: RunOptions, size: MutateSize): Promise<Mutat
   if (address !== undefined) return await measureMutates(runningTarget(address), size, 0);
   await using database = await startDatabase();
   await fillShape(database, { big: 0, topics: size.adds, spread: size.adds, bytes: 256 });
+  const later = size.adds === SIZES.tiny.adds ? 0 : LATER_MESSAGES;
+  await prefill(database.target, { firstTopic: size.adds + 1, topics: 1, messages: later, bytes: 256 });
   await using node = await startNode({ databaseUrl: database.url });
   return await measureMutates(node, size, size.adds);
 }
