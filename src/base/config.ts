@@ -175,6 +175,14 @@ export const SERVE_SETTINGS = {
     sentence:
       "Where to ask each chain about signatures of contract wallets; of chains without one such signatures are refused.",
   },
+  canaryMs: {
+    env: "TIDELINE_CANARY_MS",
+    flag: "canary-ms",
+    kind: integer("ms", 0, 600_000),
+    default: "5000",
+    sentence:
+      "How often the node publishes a message of its own and waits for it on a stream; 0: never (as on a standby).",
+  },
   shutdownMs: {
     env: "TIDELINE_SHUTDOWN_MS",
     flag: "shutdown-ms",

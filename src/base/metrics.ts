@@ -96,6 +96,16 @@ export interface RetentionMetrics {
   readonly deletedBytes: Count;
 }
 
+/** What the canary counts. */
+export interface CanaryMetrics {
+  /** Seconds from the publication of one to its delivery: all, and the last one. */
+  readonly seconds: Spread;
+  readonly lastSeconds: Level;
+  /** Seconds since one came through. */
+  readonly silentSeconds: Level;
+  readonly lost: Count;
+}
+
 /** All metrics of a process. */
 export interface Metrics {
   readonly serve: ServeMetrics;
@@ -103,6 +113,7 @@ export interface Metrics {
   readonly validation: ValidationMetrics;
   readonly feed: FeedMetrics;
   readonly retention: RetentionMetrics;
+  readonly canary: CanaryMetrics;
   /** Calls back before the values are read, to bring up to date what is counted elsewhere. */
   beforeRead(update: () => void): void;
   /** The values now, in a form that another process of the node can {@link render} with its own. */
@@ -128,6 +139,7 @@ export function createMetrics(): Metrics {
     validation: validationMetrics(make),
     feed: feedMetrics(make),
     retention: retentionMetrics(make),
+    canary: canaryMetrics(make),
     beforeRead: (update) => {
       updates.push(update);
     },
@@ -217,6 +229,15 @@ function retentionMetrics(make: Maker): RetentionMetrics {
   return {
     deleted: make.countBy("messages_deleted_total", "Messages deleted because they were too old, by kind.", "kind"),
     deletedBytes: make.count("deleted_bytes_total", "Bytes of messages deleted because they were too old."),
+  };
+}
+
+function canaryMetrics(make: Maker): CanaryMetrics {
+  return {
+    seconds: make.spread("canary_seconds", "Seconds from publishing a canary to its delivery.", SECONDS),
+    lastSeconds: make.level("canary_last_seconds", "Seconds that the last canary took."),
+    silentSeconds: make.level("canary_silent_seconds", "Seconds since a canary came through."),
+    lost: make.count("canaries_lost_total", "Canaries that never came through."),
   };
 }
 

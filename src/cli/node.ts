@@ -12,6 +12,7 @@ import type { FeedOptions } from "../feed/options";
 import { chainReader } from "../mls/association/chains";
 import { type Readiness, startAdmin } from "../operator/admin";
 import { watchFeed } from "../operator/feed-metrics";
+import { type Canary, startCanary } from "../serve/canary";
 import { type Certificate, openCertificate } from "../serve/certificate";
 import { startH2 } from "../serve/h2";
 import { leave } from "../serve/lifecycle";
@@ -86,14 +87,17 @@ export async function startNode(config: ServeConfig, log: Logger, workers: Count
   );
   await feed.start();
   watchFeed(metrics, () => feed.stats());
+  let canary: Canary | undefined;
   readiness = () => ({
     migrated: true,
     lookedOnce: feed.ready,
     notifications: config.notify === "poll" ? "polling" : feed.stats().listening ? "listening" : "deaf",
+    canary: canary?.state,
   });
   if (config.notify === "listen") parts.use(await listen(database, { feed, metrics, log }));
 
   parts.use(retain(config, { store, feed, metrics, log }));
+  canary = sendCanaries(config, { store, feed, metrics, log }, parts);
 
   // From streams to clients.
   const { grpc, web } = await openPorts(config, { feed, store, metrics, log }, parts);
@@ -226,6 +230,19 @@ function retain(
       feed.setGone(kind, goneUpTo);
     },
   });
+}
+
+/** Measures what a user feels, in the one process whose admin port tells of it. */
+function sendCanaries(
+  { canaryMs: everyMs, worker }: ServeConfig,
+  { store, feed, metrics, log }: Served,
+  parts: AsyncDisposableStack,
+): Canary | undefined {
+  if (everyMs === 0 || worker) return undefined;
+  const { deleter } = store;
+  const canary = parts.use(startCanary({ feed, deleter, everyMs, metrics: metrics.canary, clock, log }));
+  metrics.beforeRead(() => metrics.canary.silentSeconds.set(canary.state.silentMs / 1_000));
+  return canary;
 }
 
 /** Two of the readers are kept from replays, so that a storm of them cannot hold up looks and queries. */

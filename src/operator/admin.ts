@@ -13,6 +13,16 @@ export interface Readiness {
   readonly lookedOnce: boolean;
   /** `polling`: by configuration, which is fine. `deaf`: notifications are wanted and do not come. */
   readonly notifications: "listening" | "polling" | "deaf";
+  /** How messages of the node's own come through; `undefined`: by configuration there are none. */
+  readonly canary: CanaryReadiness | undefined;
+}
+
+export interface CanaryReadiness {
+  /** Milliseconds since one came through, and how long that may be. */
+  readonly silentMs: number;
+  readonly limitMs: number;
+  /** How long the last one took, in milliseconds; `undefined` if none has come through yet. */
+  readonly lastMs: number | undefined;
 }
 
 export interface AdminOptions {
@@ -49,6 +59,11 @@ export function missing(readiness: Readiness | undefined): readonly string[] {
   if (!readiness.migrated) words.push("the database is not migrated");
   if (!readiness.lookedOnce) words.push("the store has not been looked at");
   if (readiness.notifications === "deaf") words.push("notifications of the database do not arrive");
+  const { canary } = readiness;
+  if (canary !== undefined && canary.lastMs === undefined) words.push("no canary has come through yet");
+  else if (canary !== undefined && canary.silentMs > canary.limitMs) {
+    words.push(`no canary has come through for ${canary.silentMs} ms; ${canary.limitMs} are allowed`);
+  }
   return words;
 }
 

@@ -3,7 +3,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import { PgDialect } from "drizzle-orm/pg-core";
 import type { Clock } from "../base/clock";
-import type { Kind } from "../core/topic";
+import { type Kind, type Topic, topicBytes } from "../core/topic";
 import { type RetryHost, retrying } from "./retry";
 import { messages, type Session } from "./schema";
 import type { SqlPool } from "./sql";
@@ -28,6 +28,14 @@ export interface DeleterHost {
   readonly clock: Pick<Clock, "wallNs">;
 }
 
+interface BeginningParameters {
+  readonly first: Uint8Array;
+  /** What comes right after the last topic that begins so. */
+  readonly end: Uint8Array;
+  readonly createdBeforeNs: bigint;
+  readonly ageNs: bigint;
+}
+
 interface Parameters {
   readonly kind: Kind;
   readonly above: bigint;
@@ -46,10 +54,11 @@ export function prepareDeletes({ run }: Session) {
   const { placeholder } = sql;
   const int8 = (name: string): SQL => sql`${placeholder(name)}::int8`;
   const kind = sql`${placeholder("kind")}::int2`;
+  const before = sql`least(${int8("createdBeforeNs")}, (extract(epoch FROM clock_timestamp()) * 1000000000)::int8 - ${int8("ageNs")})`;
   const statement = new PgDialect().sqlToQuery(sql`
     WITH turn AS MATERIALIZED (
       SELECT pg_try_advisory_xact_lock(${sql.raw(DELETE_LOCK_KEY)}) AS mine,
-        least(${int8("createdBeforeNs")}, (extract(epoch FROM clock_timestamp()) * 1000000000)::int8 - ${int8("ageNs")}) AS before
+        ${before} AS before
     ), oldest AS MATERIALIZED (
       SELECT id, created_ns, sum(octet_length(body)) OVER (ORDER BY id) - octet_length(body) AS bytes_before
       FROM (
@@ -65,7 +74,17 @@ export function prepareDeletes({ run }: Session) {
       (SELECT coalesce(sum(bytes), 0)::int8 FROM gone),
       min(id) FILTER (WHERE NOT too_old), coalesce(max(id), ${int8("above")})
     FROM batch`);
-  return { deleteOld: (parameters: Parameters) => run<Row>(statement, { ...parameters }) };
+  const beginning = new PgDialect().sqlToQuery(sql`
+    WITH gone AS (
+      DELETE FROM ${messages}
+      WHERE topic >= ${placeholder("first")}::bytea AND topic < ${placeholder("end")}::bytea AND created_ns < ${before}
+      RETURNING 1
+    )
+    SELECT count(*)::int4 FROM gone`);
+  return {
+    deleteOld: (parameters: Parameters) => run<Row>(statement, { ...parameters }),
+    deleteBeginning: (parameters: BeginningParameters) => run<readonly [rows: number]>(beginning, { ...parameters }),
+  };
 }
 
 /** {@link Deleter} on Postgres. */
@@ -86,5 +105,19 @@ export class SqlDeleter implements Deleter {
     const [mine, found, rows, bytes, kept, last] = row;
     const goneUpTo = kept === null ? last : kept - 1n;
     return { mine, rows, bytes: Number(bytes), goneUpTo, more: kept === null && found > 0 };
+  }
+
+  async deleteBeginning(prefix: Topic, ageNs: bigint): Promise<number> {
+    const { pool, retry, clock } = this.#host;
+    const first = topicBytes(prefix);
+    const end = Uint8Array.from(first);
+    const last = end.at(-1) ?? 0xff;
+    if (last === 0xff) throw new RangeError("a prefix of topics must not end with byte 255");
+    end[end.length - 1] = last + 1;
+    const parameters = { first, end, ageNs, createdBeforeNs: clock.wallNs() - ageNs };
+    const [row] = await retrying(retry, "old messages could not be deleted", () =>
+      pool.run(({ deleteBeginning }) => deleteBeginning(parameters)),
+    );
+    return row?.[0] ?? 0;
   }
 }

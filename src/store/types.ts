@@ -124,6 +124,11 @@ export interface Deleted {
 export interface Deleter {
   /** Deletes the oldest messages of a kind that are too old: a bounded number of them, in one commit. @throws StoreError */
   deleteOld(tooOld: TooOld): Promise<Deleted>;
+  /**
+   * Deletes the messages older than `ageNs` of all topics that begin with a prefix: few, since it is one commit.
+   * Returns how many. @throws StoreError
+   */
+  deleteBeginning(prefix: Topic, ageNs: bigint): Promise<number>;
 }
 
 /** The newest message of a committed batch. */

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createMetrics } from "../../src/base/metrics";
 import { type AdminServer, missing, type Readiness, startAdmin } from "../../src/operator/admin";
 
-const READY: Readiness = { migrated: true, lookedOnce: true, notifications: "listening" };
+const canary = { silentMs: 100, limitMs: 15_000, lastMs: 3 };
+const READY: Readiness = { migrated: true, lookedOnce: true, notifications: "listening", canary };
 
 const metrics = createMetrics();
 let readiness: Readiness | undefined;
@@ -26,7 +27,11 @@ test.each([
   [{ ...READY, lookedOnce: false }, ["the store has not been looked at"]],
   [{ ...READY, notifications: "deaf" }, ["notifications of the database do not arrive"]],
   [
-    { migrated: false, lookedOnce: false, notifications: "polling" },
+    { ...READY, canary: { ...canary, silentMs: 15_001 } },
+    ["no canary has come through for 15001 ms; 15000 are allowed"],
+  ],
+  [
+    { migrated: false, lookedOnce: false, notifications: "polling", canary },
     ["the database is not migrated", "the store has not been looked at"],
   ],
 ] as const)("/readyz is 503 and says what is missing (%#)", async (state, words) => {

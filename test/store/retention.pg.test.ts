@@ -107,6 +107,15 @@ test("while one process deletes, another deletes nothing, but learns what is gon
   expect(await deleteOld(store)).toMatchObject({ mine: true, rows: 2, goneUpTo: 6n });
 });
 
+test("what begins with a prefix goes when it is too old, and nothing else", async () => {
+  const texts = (to: Store, ...names: readonly string[]) =>
+    to.appender({ onCommitted: () => {} }).append(names.map((name) => message(name, name)));
+  await texts(past, "own.1", "own.2", "own", "other");
+  await texts(store, "own.3");
+  expect(await store.deleter.deleteBeginning(topic("own."), HOUR_NS)).toBe(2);
+  expect(await stored()).toEqual([3n, 4n, 5n]);
+});
+
 test("a publisher who sends again what is being deleted waits for that, and nobody else's messages are lost", async () => {
   await append(past, "old");
   await using transaction = await admin.reserve();

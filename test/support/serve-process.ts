@@ -34,6 +34,7 @@ export const QUIET_SETTINGS = {
   TIDELINE_WEB_LISTEN: "127.0.0.1:0",
   TIDELINE_ADMIN_LISTEN: "127.0.0.1:0",
   TIDELINE_LOG_FORMAT: "json",
+  TIDELINE_CANARY_MS: "0",
 } as const;
 
 export class ServeProcess implements AsyncDisposable {
