@@ -10,6 +10,8 @@ export const SDK_DIR = import.meta.dir;
 /** How long an operation may take before the test gives up; SDKs retry for long. */
 const OPERATION_MS = 45_000;
 const ASK_MS = 50;
+/** How long something may take to be heard; machines that run tests are busy. */
+const HEARD_MS = 30_000;
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -43,7 +45,7 @@ export async function eventually<T>(
   ask: () => Promise<T>,
   fits: (answer: T) => boolean,
   what: string,
-  withinMs = 30_000,
+  withinMs = HEARD_MS,
 ): Promise<T> {
   const end = performance.now() + withinMs;
   for (;;) {
@@ -241,11 +243,11 @@ export class HeardStream {
   /** Waits until a conversation has been announced. */
   async heardOf(conversation: string): Promise<void> {
     const isThere = () => this.#told("conversation").some((told) => told["conversation"] === conversation);
-    await until(isThere, `conversation ${conversation}`);
+    await until(isThere, `conversation ${conversation}`, HEARD_MS);
   }
 
   /** Waits until this many texts have come. @throws Error with what came, after `withinMs`. */
-  async heard(count: number, withinMs = 30_000): Promise<readonly string[]> {
+  async heard(count: number, withinMs = HEARD_MS): Promise<readonly string[]> {
     try {
       await until(() => this.texts.length >= count, `${count} texts`, withinMs);
     } catch (error) {

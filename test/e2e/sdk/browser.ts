@@ -52,9 +52,14 @@ function fileOf(name: string, path: string): string {
   return join(SDK_DIR, "node_modules", name, "dist", path);
 }
 
+/** In a process of its own: ours may have looked for packages before they were installed, and remembers. */
 async function bundleOf(entry: string): Promise<Blob> {
-  const { outputs } = await Bun.build({ entrypoints: [entry], target: "browser", format: "esm" });
-  const [script] = outputs;
-  if (script === undefined) throw new Error(`${entry} was bundled into nothing`);
-  return new Blob([await script.text()], { type: "text/javascript" });
+  const bundler = Bun.spawn([process.execPath, "build", entry, "--target=browser", "--format=esm"], {
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [script, said] = await Promise.all([new Response(bundler.stdout).text(), new Response(bundler.stderr).text()]);
+  if ((await bundler.exited) !== 0) throw new Error(`${entry} cannot be bundled:\n${said}`);
+  return new Blob([script], { type: "text/javascript" });
 }
