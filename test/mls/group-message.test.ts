@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { encodeGroupMessage, type PrivateMessage, parseGroupMessage } from "../../src/mls/group-message";
 import { describeFault, type ParseFault } from "../../src/mls/reader";
+import { RECORDED_GROUP_COMMIT } from "./recorded/node-sdk";
 
 const MESSAGE: PrivateMessage = {
   groupId: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8),
@@ -74,6 +75,23 @@ describe("a well-formed message", () => {
   test("may have a view of a larger buffer for input", () => {
     const inside = Uint8Array.of(7, 7, 7, ...BYTES, 7).subarray(3, 3 + BYTES.length);
     expect(parseGroupMessage(inside)).toMatchObject({ kind: "header", header: { groupId: MESSAGE.groupId } });
+  });
+});
+
+describe("a commit of a real SDK", () => {
+  test("yields its group, its epoch and that it is a commit", () => {
+    const groupId = Uint8Array.from(Buffer.from("d803453a8424bcb2ba9fa8fcbf092d69", "hex"));
+    expect(parseGroupMessage(RECORDED_GROUP_COMMIT)).toMatchObject({
+      kind: "header",
+      header: { groupId, epoch: 0n, contentType: "commit", isCommit: true },
+    });
+  });
+
+  test("is refused cut off anywhere, and with a byte too many", () => {
+    for (let length = 0; length < RECORDED_GROUP_COMMIT.length; length++) {
+      expect(faultOf(RECORDED_GROUP_COMMIT.subarray(0, length)).reason).toBe("cutOff");
+    }
+    expect(faultOf(Uint8Array.of(...RECORDED_GROUP_COMMIT, 0)).reason).toBe("trailingBytes");
   });
 });
 

@@ -14,6 +14,9 @@ const bytesOf = (hex: string) => Uint8Array.from(Buffer.from(hex, "hex"));
 
 export const RECORDED_KEY_PACKAGE = bytesOf(recorded.keyPackage);
 
+/** The first commit of a group. */
+export const RECORDED_GROUP_COMMIT = bytesOf(recorded.groupCommit);
+
 /** A moment at which the recorded key package was fresh, in milliseconds. */
 export const RECORDED_AT_MS = Date.UTC(2026, 10, 26, 13, 8, 8);
 
