@@ -10,5 +10,17 @@ import { publish } from "./publish/question";
 import { query } from "./query/question";
 import { storm } from "./storm/question";
 import type { Question } from "./support/question";
+import { validation } from "./validation/question";
 
-export const QUESTIONS: readonly Question[] = [live, latency, publish, query, catchup, storm, memory, idle, mutate];
+export const QUESTIONS: readonly Question[] = [
+  live,
+  latency,
+  publish,
+  query,
+  catchup,
+  storm,
+  memory,
+  idle,
+  mutate,
+  validation,
+];
