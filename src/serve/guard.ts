@@ -12,6 +12,8 @@ export interface GuardOptions {
   readonly handshakeMs: number;
   /** How long a connection may be without a stream and without a PING, in milliseconds. */
   readonly idleMs: number;
+  /** How long a PING of ours may stay unanswered, in milliseconds, on a connection that may be dead. */
+  readonly pingAnswerMs: number;
   /** How long a connection that was told to go may take to do so, in milliseconds. */
   readonly lingerMs: number;
   /** HTTP/2 PINGs: some clients measure the way with one after the other. */
@@ -39,6 +41,7 @@ export const DEFAULT_GUARD: GuardOptions = {
   maxConnections: 20_000,
   handshakeMs: 10_000,
   idleMs: 600_000,
+  pingAnswerMs: 30_000,
   lingerMs: 1_000,
   pingsPerSecond: 5_000,
   pingBurst: 20_000,
@@ -107,6 +110,8 @@ export class ConnectionGuard {
   #otherBytesSoFar = 0;
   #seenAt: number;
   #timer: Disposable | undefined;
+  /** Runs while a PING of ours is out. */
+  #suspicion: Disposable | undefined;
   #cut = false;
 
   constructor(session: ServerHttp2Session, socket: Socket, parts: GuardParts) {
@@ -149,6 +154,19 @@ export class ConnectionGuard {
     this.#seenAt = this.#parts.clock.now();
   };
 
+  /**
+   * A stream's client is believed to be gone. If its HTTP/2 does not answer either, the connection is dead: it is not kept until it
+   * has been idle for long enough, because a client that moves from net to net leaves many behind.
+   */
+  readonly suspect = () => {
+    if (this.#suspicion !== undefined || this.#cut || this.#session.destroyed) return;
+    const { clock, options } = this.#parts;
+    this.#suspicion = clock.after(options.pingAnswerMs, () => this.cut("no answer", constants.NGHTTP2_NO_ERROR));
+    this.#session.ping((error) => {
+      if (error === null) this.#trust();
+    });
+  };
+
   /** Ends the connection: politely at first, then for good. */
   cut(why: string, code: number): void {
     if (this.#cut) return;
@@ -184,7 +202,13 @@ export class ConnectionGuard {
     this.#timer = clock.after(restMs, () => this.#onIdle());
   }
 
+  #trust(): void {
+    this.#suspicion?.[Symbol.dispose]();
+    this.#suspicion = undefined;
+  }
+
   #stop(): void {
+    this.#trust();
     this.#timer?.[Symbol.dispose]();
     this.#timer = undefined;
   }

@@ -6,7 +6,7 @@ import type { StreamProtocol } from "./h2-protocol";
 import { RequestReader } from "./h2-requests";
 import type { StreamRpc } from "./h2-rpc";
 import { StreamRunner } from "./runner";
-import { statusOfEnd } from "./runner-end";
+import { type StreamEnd, statusOfEnd } from "./runner-end";
 import type { StreamHost } from "./runner-host";
 import type { TurnGroup } from "./turn";
 
@@ -32,6 +32,8 @@ export interface RawStreamParts {
   /** Requests of the connection's streams that are not whole yet. */
   readonly budget: ByteBudget;
   readonly maxRequestBytes: number;
+  /** Called when the stream ends because its client is believed to be gone. */
+  readonly onBelievedGone: () => void;
 }
 
 /** Serves a stream until its end. Sends the headers and the first frame at once. */
@@ -172,9 +174,9 @@ class RawStream {
   #awaitLastWords(): void {
     if (this.#lastWordsTimer !== undefined) return;
     const { clock, stallMs } = this.#parts.host;
-    const { end } = this.#runner;
-    const believedGone = end?.kind === "closed" && (end.close.reason === "noPong" || end.close.reason === "stalled");
-    this.#lastWordsTimer = clock.after(believedGone ? Math.min(stallMs, LAST_WORDS_MS) : stallMs, () => {
+    const isGone = isBelievedGone(this.#runner.end);
+    if (isGone) this.#parts.onBelievedGone();
+    this.#lastWordsTimer = clock.after(isGone ? Math.min(stallMs, LAST_WORDS_MS) : stallMs, () => {
       this.#stream.close(constants.NGHTTP2_CANCEL);
     });
   }
@@ -187,4 +189,9 @@ class RawStream {
     this.#requests.drop();
     this.#runner.finish(delivered && this.#ended);
   }
+}
+
+/** Whether a stream ended for want of any sign of its client. */
+function isBelievedGone(end: StreamEnd | undefined): boolean {
+  return end?.kind === "closed" && (end.close.reason === "noPong" || end.close.reason === "stalled");
 }

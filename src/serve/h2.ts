@@ -98,7 +98,7 @@ class H2Port implements H2Server {
 
   constructor(options: H2Options) {
     this.#options = options;
-    this.#guard = { ...DEFAULT_GUARD, ...options.guard };
+    this.#guard = { ...DEFAULT_GUARD, pingAnswerMs: options.streams.keepaliveMs, ...options.guard };
     const { services, unary = [], maxRequestBytes = DEFAULT_MAX_REQUEST_BYTES } = options;
     this.#table = routeTable({ services, unary, maxRequestBytes });
     const settings = {
@@ -283,7 +283,8 @@ class H2Port implements H2Server {
 
   #partsOf({ guard, group }: Connection, { rpc, protocol }: StreamRoute): RawStreamParts {
     const { streams, maxRequestBytes = DEFAULT_MAX_REQUEST_BYTES } = this.#options;
-    return { host: streams, encoder: this.#encoder, rpc, protocol, group, budget: guard.budget, maxRequestBytes };
+    const { budget, suspect: onBelievedGone } = guard;
+    return { host: streams, encoder: this.#encoder, rpc, protocol, group, budget, maxRequestBytes, onBelievedGone };
   }
 }
 

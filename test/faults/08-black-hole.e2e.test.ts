@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { systemClock } from "../../src/base/clock";
 import { UnreliableRelay } from "../support/unreliable-relay";
 import { Drill } from "./support/drill";
+import { connectionsAt } from "./support/handles";
 import { FaultNode } from "./support/node";
 import { scaled } from "./support/settings";
 import { TailProcess } from "./support/tail-process";
@@ -32,6 +33,7 @@ test("in a black hole between node and client, each notices: the node reaps, the
   whisper.pause();
   await drill.until("a Ping on the quiet stream", 5_000, async () => (await node.metric("tideline_pings_total")) > 0);
 
+  const connections = connectionsAt(node.address);
   relay.freeze();
   const frozenAt = systemClock.now();
   const since = () => Math.round(systemClock.now() - frozenAt);
@@ -43,11 +45,14 @@ test("in a black hole between node and client, each notices: the node reaps, the
   // No Ping is due while frames leave (R-42): a busy stream is gone when nothing is taken any more.
   await drill.until("the busy stream to be over", 30_000, async () => ((await node.metrics()).get(STALLED) ?? 0) >= 1);
   const stalledMs = since();
+  // The relay still holds them open.
+  await drill.until("the dead connections to be closed", 10_000, () => connectionsAt(node.address) <= connections);
+  const closedMs = since();
   await drill.moreAcks(20);
   expect(reapedMs).toBeLessThan(2 * KEEPALIVE_MS + LATE_MS);
   expect(backMs).toBeLessThan(3 * KEEPALIVE_MS + 2 * LATE_MS);
   expect(beside.connects).toBe(1);
-  await drill.finish({ readAt: node, figures: { reapedMs, backMs, stalledMs } });
+  await drill.finish({ readAt: node, figures: { reapedMs, backMs, stalledMs, closedMs } });
 }, 90_000);
 
 test("a suspended client is reaped although its kernel still answers; woken up, it gets what it missed, once (R-43, C-6)", async () => {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { GROUP } from "../../src/core/topic";
-import { GrpcClient } from "../support/h2-grpc";
+import { GrpcClient, SUBSCRIBE_PATH } from "../support/h2-grpc";
 import { TestNode, until } from "../support/h2-node";
+import { FRAME, PREFACE, RawH2Client } from "../support/h2-raw";
 import { testTopic } from "../support/memory-store";
 
 const KEEPALIVE_MS = 150;
@@ -41,6 +42,25 @@ describe("liveness on a real wire", () => {
     expect(stream.idsOf(0n)).toEqual([1n]);
     await until(() => node.outcomes.length === 1, "the stream to be let go of");
     expect(node.outcomes).toEqual(["noPong"]);
+  });
+
+  test("a connection whose client is gone is closed; one whose client only does not answer is not", async () => {
+    await using node = await TestNode.start({
+      keepaliveMs: KEEPALIVE_MS,
+      guard: { pingAnswerMs: 100, lingerMs: 20 },
+    });
+    using silent = await RawH2Client.bare(node.port);
+    silent.socket.write(PREFACE);
+    silent.send(FRAME.settings, 0, 0);
+    silent.request(1, SUBSCRIBE_PATH);
+    using answering = await RawH2Client.open({ port: node.port });
+    answering.request(1, SUBSCRIBE_PATH);
+    await until(() => node.outcomes.length === 2, "both streams to be reaped");
+    await until(() => silent.closed, "the connection to be closed");
+    await answering.readByServer();
+    expect(node.outcomes).toEqual(["noPong", "noPong"]);
+    expect(answering.closed).toBe(false);
+    expect(node.server.connections).toBe(1);
   });
 
   test("R-43: a Pong that has arrived but was not read when the time was up counts", async () => {
