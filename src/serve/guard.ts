@@ -51,12 +51,12 @@ export const DEFAULT_GUARD: GuardOptions = {
   resetBurst: 2_000,
   refusedStreams: 100_000,
   heldRequestBytes: 128 * 1024 * 1024,
-  otherBytesPerSecond: 4 * 1024 * 1024,
-  otherBytesBurst: 16 * 1024 * 1024,
+  otherBytesPerSecond: 1024 * 1024,
+  otherBytesBurst: 4 * 1024 * 1024,
 };
 
-/** What a call may take besides its request, in bytes: headers and the frames around it. */
-const CALL_BYTES = 1_024;
+/** What a call may take besides its request, in bytes: headers with a token in them, and the frames around it. */
+const CALL_BYTES = 8 * 1024;
 
 /** Bytes that many hold together. */
 export class ByteBudget {
