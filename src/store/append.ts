@@ -14,7 +14,7 @@ import type { Appender, Committed, NewMessage, StoredMessage } from "./types";
 /** The statement of a connection that appends. */
 export type AppendStatements = ReturnType<typeof prepareAppend>;
 
-/** One kind's messages as `append_messages` takes them. Arrays are in Postgres' text form. */
+/** One kind's messages as `append_in_runs` takes them. Arrays are in Postgres' text form. */
 export interface AppendParameters {
   readonly kind: Kind;
   readonly stampNs: bigint;
@@ -26,8 +26,8 @@ export interface AppendParameters {
   readonly bodyBounds: string;
 }
 
-/** The answer for one message: its id, and whether it was stored by this very call. */
-type Appended = readonly [id: bigint, fresh: boolean];
+/** The answer for so many messages in a row: the id of the first, whose successors the others have, and whether they were stored by this very call. */
+type Run = readonly [messages: number, first: bigint, fresh: boolean];
 
 export interface AppenderHost {
   /**
@@ -51,19 +51,22 @@ const DIGEST_BYTES = 32;
 const MAX_ARM = 32_767;
 
 /**
- * The call of `append_messages` (migrations/0001_messages.sql) as a prepared statement.
+ * The call of `append_in_runs` (migrations/0004_append_in_runs.sql) as a prepared statement.
  *
  * Messages travel as joined blobs with their bounds: both drivers send a bytea as it is, but an array of bytea
  * as hexadecimal text, at twice the cost for both ends (docs/decisions/0001-driver.md).
  */
 export function prepareAppend({ database, run }: Session) {
   const { placeholder } = sql;
-  const call: SQL = sql`append_messages(
+  const call: SQL = sql`append_in_runs(
     ${placeholder("kind")}::int2, ${placeholder("stampNs")}::int8, ${placeholder("arms")}::int2[],
     ${placeholder("topics")}::bytea, ${placeholder("topicBounds")}::int4[], ${placeholder("digests")}::bytea,
     ${placeholder("bodies")}::bytea, ${placeholder("bodyBounds")}::int4[])`;
-  const statement = database.select({ id: sql`id`, fresh: sql`fresh` }).from(call).toSQL();
-  return (parameters: AppendParameters) => run<Appended>(statement, { ...parameters });
+  const statement = database
+    .select({ messages: sql`messages`, first: sql`first`, fresh: sql`fresh` })
+    .from(call)
+    .toSQL();
+  return (parameters: AppendParameters) => run<Run>(statement, { ...parameters });
 }
 
 /** {@link Appender} on Postgres. */
@@ -97,22 +100,26 @@ export class SqlAppender implements Appender {
     // Made once: a repetition must say the very same, down to the time.
     const stampNs = clock.wallNs();
     const parameters = encode(kind, stampNs, messages);
-    const rows = await retrying(retry, "messages could not be stored", () =>
+    const runs = await retrying(retry, "messages could not be stored", () =>
       pools[kind].run((append) => append(parameters)),
     );
-    if (rows.length !== messages.length) {
-      const message = `append_messages answered ${rows.length} rows for ${messages.length} messages`;
+    const ids: bigint[] = [];
+    const stored: StoredMessage[] = [];
+    for (const [count, first, fresh] of runs) {
+      for (let id = first; id < first + BigInt(count); id++) {
+        const message = messages[ids.length];
+        ids.push(id);
+        if (!fresh || message === undefined) continue;
+        const { topic, arm, body } = message;
+        stored.push({ kind, id, topic, createdNs: stampNs, arm, body });
+      }
+    }
+    if (ids.length !== messages.length) {
+      const message = `append_in_runs answered for ${ids.length} messages, and was given ${messages.length}`;
       throw new StoreError("incompatible", message);
     }
-    const stored: StoredMessage[] = [];
-    rows.forEach(([id, fresh], nth) => {
-      const message = messages[nth];
-      if (!fresh || message === undefined) return;
-      const { topic, arm, body } = message;
-      stored.push({ kind, id, topic, createdNs: stampNs, arm, body });
-    });
     this.#tell({ kind, messages: stored });
-    return rows.map(([id]) => id);
+    return ids;
   }
 
   /** A listener's fault is not the publisher's: the messages are stored, and the store shows them to who looks. */

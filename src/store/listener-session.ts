@@ -8,7 +8,7 @@ import { toStoreError } from "./sql-errors";
 import { type DatabaseTarget, postgresJsOptions } from "./target";
 import type { Newest } from "./types";
 
-/** The channel on which `append_messages` tells of commits; see migrations/. */
+/** The channel on which `append_in_runs` tells of commits; see migrations/. */
 const CHANNEL = "tideline";
 
 export interface SessionOptions {
@@ -151,7 +151,7 @@ export class ListeningSession {
   }
 }
 
-/** What `append_messages` says: `<kind>:<newest id>`. */
+/** What `append_in_runs` says: `<kind>:<newest id>`. */
 function parseNewest(payload: string): Newest | undefined {
   const [, digit, id] = /^(\d):(\d{1,19})$/.exec(payload) ?? [];
   const kind = KINDS.find((known) => `${known}` === digit);

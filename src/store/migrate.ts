@@ -5,6 +5,7 @@ import postgres, { type Sql, type TransactionSql } from "postgres";
 import messages from "../../migrations/0001_messages.sql" with { type: "text" };
 import appendAtOnce from "../../migrations/0002_append_at_once.sql" with { type: "text" };
 import identities from "../../migrations/0003_identities.sql" with { type: "text" };
+import appendInRuns from "../../migrations/0004_append_in_runs.sql" with { type: "text" };
 import { type Logger, silentLogger } from "../base/log";
 import { StoreError } from "./error";
 import { toStoreError } from "./sql-errors";
@@ -23,6 +24,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: "0001_messages", sql: messages },
   { name: "0002_append_at_once", sql: appendAtOnce },
   { name: "0003_identities", sql: identities },
+  { name: "0004_append_in_runs", sql: appendInRuns },
 ];
 
 /** The oldest server that is served: what `SHOW server_version_num` says of Postgres 14. */

@@ -28,10 +28,8 @@ for (const count of [2, 3]) {
     const [frozen, ...others] = parties;
     if (frozen === undefined) throw new Error("no node");
 
-    const fromMs = performance.now();
     frozen.node.freeze();
-    await systemClock.sleep(FROZEN_MS);
-    const span: Span = { fromMs, toMs: performance.now() };
+    const span = await lasting(FROZEN_MS);
     const inFrozen = frozen.stream.reading.received;
     const behind = Math.max(...others.map(({ stream }) => stream.reading.received)) - inFrozen;
     const head = inFrozen + behind;
@@ -56,4 +54,46 @@ for (const count of [2, 3]) {
     };
     await drill.finish({ readAt: frozen.node, figures });
   }, 120_000);
+}
+
+/** In one request: more rows than a socket would hold, if each message were answered by one. */
+const LARGE = 20_000;
+
+test("a node frozen while the database stores its request of 20 000 messages: the others go on at once (I1, I2)", async () => {
+  await using postgres = await FaultPostgres.start();
+  await using frozen = await FaultNode.start({ databaseUrl: postgres.url });
+  await using other = await FaultNode.start({ databaseUrl: postgres.url });
+  await using drill = new Drill({ fault: 5, title: "node frozen in a large request" });
+  const topics = drill.topics({ groups: 4 });
+  drill.subscribe(frozen, { topics });
+  const { reading } = drill.subscribe(other, { topics });
+  await drill.allConnected(1);
+  const sql = postgres.connect();
+
+  const large = drill.publish(frozen, { topics, perSecond: 1, batch: LARGE, bytes: 16 });
+  await drill.until("the database to be at it", 20_000, async () => {
+    const active = await sql`
+      SELECT 1 FROM pg_stat_activity WHERE application_name = 'tideline append' AND state = 'active'`;
+    return active.length > 0;
+  });
+  frozen.freeze();
+  const publisher = drill.publish(other, { topics, perSecond: scaled(150) });
+  const span = await lasting(FROZEN_MS);
+  expect(large.acked.length).toBe(0); // else it was not frozen in the middle
+  const ackGapMs = publisher.acked.longestSilence(span);
+  const silenceMs = reading.arrivals.longestSilence(span);
+  expect(ackGapMs).toBeLessThan(STANDSTILL_MS);
+  expect(silenceMs).toBeLessThan(STANDSTILL_MS);
+  frozen.thaw();
+  await sql.end();
+  await drill.until("the large request to be acked", 30_000, () => large.acked.length > 0);
+
+  const figures = { ackGapMs: Math.round(ackGapMs), silenceMs: Math.round(silenceMs) };
+  await drill.finish({ readAt: other, figures });
+}, 120_000);
+
+async function lasting(ms: number): Promise<Span> {
+  const fromMs = performance.now();
+  await systemClock.sleep(ms);
+  return { fromMs, toMs: performance.now() };
 }

@@ -46,7 +46,7 @@ describe("the archive of Postgres", () => {
     await migrate(database.target);
     await using sql = new SQL(bunSqlOptions(database.target, { connections: 1, applicationName: "test" }));
     const [row] = await sql`
-      SELECT id, fresh FROM append_messages(0::int2, 1, '{1}', ${new Uint8Array([0, 1])}, '{0,2}', ${new Uint8Array(32)}, ''::bytea, '{0,0}')`;
+      SELECT first AS id, fresh FROM append_in_runs(0::int2, 1, '{1}', ${new Uint8Array([0, 1])}, '{0,2}', ${new Uint8Array(32)}, ''::bytea, '{0,0}')`;
     expect(row).toEqual({ id: 1n, fresh: true });
     expect(existsSync(join(dataDir, "postgres-18-bin-older"))).toBe(false);
     expect(existsSync(binaries.root)).toBe(true);

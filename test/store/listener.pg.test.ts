@@ -41,7 +41,7 @@ let appended = 0;
 async function append(kind: 0 | 1): Promise<void> {
   const digest = new Uint8Array(32);
   new DataView(digest.buffer).setUint32(0, ++appended);
-  await sql`SELECT id FROM append_messages(${kind}::int2, 1, '{1}', ${new Uint8Array([kind, 1])}, '{0,2}', ${digest}, ''::bytea, '{0,0}')`;
+  await sql`SELECT first FROM append_in_runs(${kind}::int2, 1, '{1}', ${new Uint8Array([kind, 1])}, '{0,2}', ${digest}, ''::bytea, '{0,0}')`;
 }
 
 function listen(target: DatabaseTarget, heard: Heard, options = HASTY): Promise<AsyncDisposable> {

@@ -15,6 +15,12 @@ interface Answer {
   readonly fresh: boolean;
 }
 
+interface Run {
+  readonly messages: number;
+  readonly first: bigint;
+  readonly fresh: boolean;
+}
+
 const NO_DRAFT: Draft = { topic: -1, digest: -1 };
 
 let database: TestDatabase;
@@ -36,13 +42,19 @@ afterAll(async () => {
 });
 
 async function append(...drafts: readonly Draft[]): Promise<readonly Answer[]> {
+  return (await runsOf(...drafts)).flatMap(({ messages, first, fresh }) =>
+    Array.from({ length: messages }, (_, nth) => ({ id: first + BigInt(nth), fresh })),
+  );
+}
+
+async function runsOf(...drafts: readonly Draft[]): Promise<readonly Run[]> {
   const topics = Buffer.from(drafts.flatMap(({ topic }) => [0, topic]));
   const digests = Buffer.concat(drafts.map(({ digest }) => Buffer.alloc(32, digest)));
   const bounds = (bytes: number) => `{${[...Array(drafts.length + 1).keys()].map((nth) => nth * bytes).join()}}`;
   const arms = `{${drafts.map(() => 1).join()}}`;
-  const rows = await sql`
-    SELECT id, fresh FROM append_messages(0::int2, 5, ${arms}::int2[], ${topics}, ${bounds(2)}::int4[], ${digests}, ${topics}, ${bounds(2)}::int4[])`;
-  return rows.map(({ id, fresh }: Answer) => ({ id, fresh }));
+  const runs = await sql`
+    SELECT messages, first, fresh FROM append_in_runs(0::int2, 5, ${arms}::int2[], ${topics}, ${bounds(2)}::int4[], ${digests}, ${topics}, ${bounds(2)}::int4[])`;
+  return runs.map(({ messages, first, fresh }: Run) => ({ messages, first, fresh }));
 }
 
 async function lastId(): Promise<bigint> {
@@ -56,11 +68,25 @@ async function storedIds(): Promise<readonly bigint[]> {
 const fresh = (id: bigint): Answer => ({ id, fresh: true });
 const known = (id: bigint): Answer => ({ id, fresh: false });
 
-describe("append_messages", () => {
+describe("append_in_runs", () => {
   test("gives consecutive ids in the order given", async () => {
     expect(await append({ topic: 2, digest: 1 }, { topic: 1, digest: 2 })).toEqual([fresh(1n), fresh(2n)]);
     expect(await append({ topic: 2, digest: 3 })).toEqual([fresh(3n)]);
     expect(await lastId()).toBe(3n);
+  });
+
+  test("answers what is new in one row, and what was there or comes twice in as few as there are runs of ids", async () => {
+    const drafts = (...digests: readonly number[]) => digests.map((digest) => ({ topic: 1, digest }));
+    expect(await runsOf(...drafts(1, 2, 3))).toEqual([{ messages: 3, first: 1n, fresh: true }]);
+    expect(await runsOf(...drafts(1, 2, 3))).toEqual([{ messages: 3, first: 1n, fresh: false }]);
+    expect(await runsOf(...drafts(4, 1, 2, 5, 5, 3, 6, 7))).toEqual([
+      { messages: 1, first: 4n, fresh: true },
+      { messages: 2, first: 1n, fresh: false },
+      { messages: 1, first: 5n, fresh: true },
+      { messages: 1, first: 5n, fresh: false },
+      { messages: 1, first: 3n, fresh: false },
+      { messages: 2, first: 6n, fresh: true },
+    ]);
   });
 
   test("takes every part out of its blob", async () => {
@@ -94,9 +120,9 @@ describe("append_messages", () => {
   });
 
   test("stores nothing and gives no id away when one message is refused", async () => {
-    const refused = sql`SELECT id FROM append_messages(0::int2, 5, '{1,1}', ${Buffer.from([0, 1, 1])}, '{0,2,3}', ${Buffer.alloc(64)}, ''::bytea, '{0,0,0}')`;
+    const refused = sql`SELECT first FROM append_in_runs(0::int2, 5, '{1,1}', ${Buffer.from([0, 1, 1])}, '{0,2,3}', ${Buffer.alloc(64)}, ''::bytea, '{0,0,0}')`;
     await expect(refused.execute()).rejects.toThrow("messages_topic");
-    const short = sql`SELECT id FROM append_messages(0::int2, 5, '{1}', ${Buffer.from([0, 1])}, '{0,2}', ${Buffer.alloc(31)}, ''::bytea, '{0,0}')`;
+    const short = sql`SELECT first FROM append_in_runs(0::int2, 5, '{1}', ${Buffer.from([0, 1])}, '{0,2}', ${Buffer.alloc(31)}, ''::bytea, '{0,0}')`;
     await expect(short.execute()).rejects.toThrow("do not fit");
     expect(await lastId()).toBe(0n);
     expect(await append({ topic: 1, digest: 1 })).toEqual([fresh(1n)]);

@@ -47,7 +47,7 @@ export class Publisher implements AsyncDisposable {
   readonly #api: NodeApi;
   readonly #gate = new Gate();
   readonly #running: Promise<void>;
-  #stopping = false;
+  readonly #stop = new AbortController();
 
   constructor(options: PublisherOptions) {
     const { address, timeoutMs = 40_000 } = options;
@@ -66,7 +66,7 @@ export class Publisher implements AsyncDisposable {
 
   /** Makes no more messages; resolves when the last request is answered or given up. */
   async stop(): Promise<void> {
-    this.#stopping = true;
+    this.#stop.abort();
     this.#gate.open();
     await this.#running;
   }
@@ -80,10 +80,11 @@ export class Publisher implements AsyncDisposable {
     const { perSecond, batch = 8 } = this.#options;
     const everyMs = (batch / perSecond) * 1_000;
     let dueMs = performance.now();
-    while (!this.#stopping) {
+    while (!this.#stop.signal.aborted) {
       await this.#deliver(this.#make(batch));
       dueMs = Math.max(dueMs + everyMs, performance.now() - 1_000);
-      await systemClock.sleep(Math.max(0, dueMs - performance.now()));
+      // Stopped: the loop ends.
+      await systemClock.sleep(Math.max(0, dueMs - performance.now()), this.#stop.signal).catch(() => {});
       await this.#gate.passed();
     }
   }
@@ -102,7 +103,7 @@ export class Publisher implements AsyncDisposable {
         if (!(error instanceof NodeError)) throw error;
         this.failures.set(error.status, (this.failures.get(error.status) ?? 0) + 1);
         this.slowestFailureMs = Math.max(this.slowestFailureMs, performance.now() - fromMs);
-        if (this.#stopping || !prng.chance(SENT_AGAIN)) {
+        if (this.#stop.signal.aborted || !prng.chance(SENT_AGAIN)) {
           for (const n of numbers) ledger.decide(n, "maybe");
           return;
         }
