@@ -78,7 +78,7 @@ export async function initCluster(host: ServerHost, durable: boolean): Promise<v
   const [said, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
   await child.stdin.end();
   if (code === 0) return;
-  throw new StoreError("refused", `the embedded database could not be made in ${host.cluster}: ${lastLine(said)}`);
+  throw new StoreError("refused", `the embedded database could not be made in ${host.cluster}: ${faultIn(said)}`);
 }
 
 /**
@@ -213,6 +213,8 @@ async function forwardLog(stream: ReadableStream<Uint8Array>, log: Logger): Prom
   return fatal ?? last;
 }
 
-function lastLine(text: string): string {
-  return text.trim().split("\n").at(-1) ?? "";
+/** What went wrong, of all that initdb said; its last lines tell how it cleans up. */
+function faultIn(said: string): string {
+  const lines = said.trim().split("\n");
+  return lines.findLast((line) => /\b(error|FATAL|PANIC): /.test(line)) ?? lines.at(-1) ?? "";
 }

@@ -15,7 +15,9 @@ import { SQL } from "bun";
 import { systemClock } from "../../src/base/clock";
 import { createLogger, silentLogger } from "../../src/base/log";
 import { type EmbeddedDatabase, startEmbedded } from "../../src/store/embedded";
-import { locateBinaries, type PostgresBinaries } from "../../src/store/embedded-binaries";
+import { libraryPath, locateBinaries, type PostgresBinaries } from "../../src/store/embedded-binaries";
+import { chooseOwner, makeServerDirectory } from "../../src/store/embedded-owner";
+import { initCluster } from "../../src/store/embedded-server";
 import { StoreError } from "../../src/store/error";
 import { migrate } from "../../src/store/migrate";
 import { bunSqlOptions, type DatabaseTarget } from "../../src/store/target";
@@ -235,6 +237,17 @@ describe("the embedded database", () => {
     expect(error.message).toContain("Postgres did not start: ");
     await using database = await start();
     expect(isAlive(database.pid)).toBe(true);
+  });
+
+  test("says why a database could not be made, and not how what there is of it is removed", async () => {
+    const cluster = join(parent, "taken");
+    const owner = chooseOwner(cluster, join(binaries.root, "bin/postgres"));
+    makeServerDirectory(cluster, owner);
+    writeFileSync(join(cluster, "file"), "");
+    const library = libraryPath(binaries, join(parent, "lib"));
+    const host = { binaries, libraryPath: library, owner, cluster, clock: systemClock, log: silentLogger };
+    const error = await storeErrorOf(initCluster(host, false));
+    expect(error.message).toMatch(/could not be made in .*taken: initdb: error: directory .* exists but is not empty$/);
   });
 
   test("says what Postgres died of in its start, and not only that it is down", async () => {
