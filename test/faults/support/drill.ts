@@ -127,12 +127,13 @@ export class Drill implements AsyncDisposable {
     await this.#letGo();
     faults.push(...(await this.#handlesBack()));
     const held = [...this.#nodes.keys()].map(({ handles, resting }) => ({ handles, resting }));
-    const { acked, maybe } = this.ledger.count();
+    const { acked, maybe, refused } = this.ledger.count();
     this.#print({
       seconds: Math.round((performance.now() - this.#beganAt) / 100) / 10,
       published: this.ledger.length,
       acked,
       maybe,
+      refused,
       stored: stored.received,
       streams: this.subscribers.length,
       delivered: this.subscribers.reduce((sum, { reading }) => sum + reading.received, 0),

@@ -6,7 +6,7 @@ import { GROUP, kindOf, type Topic, topicBytes } from "../../../src/core/topic";
 import type { Prng } from "../../support/prng";
 import { Durations } from "./column";
 import { Gate } from "./gate";
-import type { Ledger } from "./ledger";
+import type { Fate, Ledger } from "./ledger";
 
 export interface PublisherOptions {
   readonly number: number;
@@ -32,6 +32,8 @@ interface Batch {
 
 /** Which part of the requests that failed is sent again, byte for byte; the others stay a "maybe". */
 const SENT_AGAIN = 0.5;
+/** By these a node says that it has not even tried to store the request. */
+const REFUSALS: readonly string[] = ["resourceExhausted", "invalidArgument"];
 const FAILED_PAUSE_MS = 20;
 /** WelcomeWrapperAlgorithm SYMMETRIC_KEY, the one that needs no public key. */
 const SYMMETRIC_KEY = 3;
@@ -89,9 +91,10 @@ export class Publisher implements AsyncDisposable {
     }
   }
 
-  /** Sends a batch until it is acked or left to be a maybe. */
+  /** Sends a batch until it is acked or left to be a maybe, or refused if that is all that was ever said of it. */
   async #deliver({ numbers, send }: Batch): Promise<void> {
     const { ledger, prng } = this.#options;
+    let fate: Fate = "refused";
     for (;;) {
       const fromMs = performance.now();
       try {
@@ -103,8 +106,9 @@ export class Publisher implements AsyncDisposable {
         if (!(error instanceof NodeError)) throw error;
         this.failures.set(error.status, (this.failures.get(error.status) ?? 0) + 1);
         this.slowestFailureMs = Math.max(this.slowestFailureMs, performance.now() - fromMs);
+        if (!REFUSALS.includes(error.status)) fate = "maybe";
         if (this.#stop.signal.aborted || !prng.chance(SENT_AGAIN)) {
-          for (const n of numbers) ledger.decide(n, "maybe");
+          for (const n of numbers) ledger.decide(n, fate);
           return;
         }
         await systemClock.sleep(FAILED_PAUSE_MS);
