@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { until } from "../../support/h2-node";
 import { UnreliableRelay } from "../../support/unreliable-relay";
-import { nodeApp } from "./app";
+import { eventually, nodeApp } from "./app";
 import { installPackages, nodeSdkMissing } from "./install";
 import { SdkNode } from "./sdk-node";
 
@@ -70,6 +70,37 @@ describe.skipIf(missing !== undefined)(`a Node SDK whose network fails${skipped}
     expect(heard.texts).toEqual([...textsOf("before", 20), ...textsOf("meanwhile", 50), ...textsOf("after", 20)]);
     await reader.send(dm, "and it can speak again");
   }, 180_000);
+});
+
+describe.skipIf(missing !== undefined)(`a Node SDK with server streams whose network fails${skipped}`, () => {
+  test("its connection is cut: the stream comes back for what is new, and a sync finds what was sent meanwhile", async () => {
+    await using owned = new AsyncDisposableStack();
+    const node = owned.use(await SdkNode.start());
+    const relay = owned.use(await UnreliableRelay.before(node.port));
+    const writer = await owned.use(nodeApp({ url: node.url, bidi: false })).client();
+    const reader = await owned.use(nodeApp({ url: relay.address, bidi: false })).client();
+    const heard = await reader.listen();
+    const dm = await writer.dm(reader);
+    await writer.send(dm, ...textsOf("before", 20));
+    await heard.heard(20);
+    relay.cut();
+    const said = [...textsOf("before", 20), ...textsOf("meanwhile", 20)];
+    await writer.send(dm, ...textsOf("meanwhile", 20));
+    // Until the stream is back: nobody but the SDK knows when.
+    await eventually(
+      async () => {
+        said.push(`after ${said.length}`);
+        await writer.send(dm, `after ${said.length - 1}`);
+        return heard.texts;
+      },
+      (texts) => texts.some((text) => text.startsWith("after")),
+      "the stream to come back",
+      BACK_MS,
+    );
+    await reader.sync();
+    expect(await reader.texts(dm)).toEqual(said);
+    expect(new Set(heard.texts).size).toBe(heard.texts.length);
+  }, 120_000);
 });
 
 describe.skipIf(missing !== undefined)(`a Node SDK whose node is killed and started again${skipped}`, () => {
