@@ -10,13 +10,17 @@ export interface TestCertificate {
 
 const DAY_MS = 86_400_000;
 
-/** A certificate for localhost and 127.0.0.1, valid from yesterday for so many days. */
-export function makeCertificate(commonName = "tideline test", days = 30): TestCertificate {
+/**
+ * A certificate for localhost and 127.0.0.1, valid from yesterday for so many days.
+ * @param isAuthority some clients want a server's certificate to be one, others want it not to
+ */
+export function makeCertificate(commonName = "tideline test", days = 30, isAuthority = true): TestCertificate {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const name = sequence(set(sequence(OID.commonName, der(0x0c, Buffer.from(commonName)))));
   const from = Date.now() - DAY_MS;
   const alternatives = sequence(der(0x82, Buffer.from("localhost")), der(0x87, Buffer.from([127, 0, 0, 1])));
-  const isAuthority = sequence(OID.basicConstraints, der(0x04, sequence(der(0x01, Buffer.from([0xff])))));
+  const constraints = sequence(isAuthority ? der(0x01, Buffer.from([0xff])) : Buffer.alloc(0));
+  const basic = sequence(OID.basicConstraints, der(0x04, constraints));
   const subject = sequence(OID.subjectAltName, der(0x04, alternatives));
   const body = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))),
@@ -26,7 +30,7 @@ export function makeCertificate(commonName = "tideline test", days = 30): TestCe
     sequence(time(from), time(from + days * DAY_MS)),
     name,
     publicKey.export({ type: "spki", format: "der" }),
-    der(0xa3, sequence(isAuthority, subject)),
+    der(0xa3, sequence(basic, subject)),
   );
   const signature = der(0x03, Buffer.from([0]), sign("sha256", body, privateKey));
   const certificate = sequence(body, sequence(OID.ecdsaWithSha256), signature);

@@ -267,10 +267,17 @@ export class HeardStream {
   }
 }
 
-/** An app on the Node SDK. `bidi`: whether its streams are Subscribe streams. */
-export function nodeApp({ url, bidi }: { readonly url: string; readonly bidi: boolean }): App {
-  const env = bidi ? { XMTP_BIDI_STREAMS_ENABLED: "1" } : {};
-  return new App(new AppProcess("node-app.mjs", ["@xmtp/node-sdk"], env), {
+export interface NodeAppOptions {
+  readonly url: string;
+  /** Whether its streams are Subscribe streams. */
+  readonly bidi: boolean;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** An app on the Node SDK. */
+export function nodeApp({ url, bidi, env = {} }: NodeAppOptions): App {
+  const all = bidi ? { ...env, XMTP_BIDI_STREAMS_ENABLED: "1" } : env;
+  return new App(new AppProcess("node-app.mjs", ["@xmtp/node-sdk"], all), {
     env: "local",
     apiUrl: url,
     historySyncUrl: null,

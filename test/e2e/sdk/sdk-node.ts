@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { QUIET_SETTINGS, ServeProcess } from "../../support/serve-process";
 
+const SOURCE = [process.execPath, "src/main.ts"] as const;
+
 type Settings = Readonly<Record<string, string>>;
 
 export class SdkNode implements AsyncDisposable {
@@ -12,16 +14,19 @@ export class SdkNode implements AsyncDisposable {
   readonly streams: string[] = [];
   readonly #dataDir: string;
   readonly #settings: Settings;
+  readonly #command: readonly string[];
   #process: ServeProcess | undefined;
   #port = 0;
 
-  private constructor(settings: Settings) {
+  private constructor(settings: Settings, command: readonly string[]) {
+    this.#command = command;
     this.#dataDir = mkdtempSync(join(tmpdir(), "tideline-sdk-"));
     this.#settings = settings;
   }
 
-  static async start(settings: Settings = {}): Promise<SdkNode> {
-    const node = new SdkNode(settings);
+  /** @param command the program, unless it is the source. */
+  static async start(settings: Settings = {}, command: readonly string[] = SOURCE): Promise<SdkNode> {
+    const node = new SdkNode(settings, command);
     await node.restart();
     return node;
   }
@@ -60,7 +65,7 @@ export class SdkNode implements AsyncDisposable {
   /** Starts it again after {@link kill}, on its old port, with its old database. */
   async restart(): Promise<void> {
     this.#process = await ServeProcess.start({
-      command: [process.execPath, "src/main.ts", "serve"],
+      command: [...this.#command, "serve"],
       env: {
         ...process.env,
         ...QUIET_SETTINGS,
