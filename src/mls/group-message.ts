@@ -43,9 +43,9 @@ export function parseGroupMessage(data: Uint8Array): ParsedGroupMessage {
   const groupId = reader.opaque("group_id");
   const epoch = reader.uint("epoch", 8);
   const contentType = contentTypeOf(reader.oneOf("content_type", 1, KNOWN_CONTENT_TYPES));
-  reader.opaque("authenticated_data");
-  reader.opaque("encrypted_sender_data");
-  reader.opaque("ciphertext");
+  reader.skipOpaque("authenticated_data");
+  reader.skipOpaque("encrypted_sender_data");
+  reader.skipOpaque("ciphertext");
   reader.end();
   if (reader.fault !== undefined) return { kind: "invalid", fault: reader.fault };
   return { kind: "header", header: { groupId, epoch, contentType, isCommit: contentType !== "application" } };

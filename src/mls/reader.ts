@@ -30,11 +30,12 @@ export function describeFault(fault: ParseFault): string {
   return `${fault.field} at byte ${fault.offset}: wanted ${fault.wanted}, found ${fault.found}`;
 }
 
-const EMPTY = new Uint8Array();
-
 /**
  * Reads fields one after the other. The first fault is kept and everything read after it is zero or empty,
  * so that a parser reads all its fields and asks for {@link fault} once.
+ *
+ * Every published message goes through here, and a view of the input costs more than all of a field's bytes: so none is
+ * made but what is asked for.
  */
 export class TlsReader {
   readonly #input: Uint8Array;
@@ -52,18 +53,16 @@ export class TlsReader {
 
   /** An unsigned number of `size` bytes, 1 to 8, big end first. */
   uint(field: string, size: number): bigint {
-    const bytes = this.#take(field, this.#at, size, plural(size));
-    if (bytes.length === 8) return new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0);
-    let value = 0n;
-    for (const byte of bytes) value = (value << 8n) | BigInt(byte);
-    return value;
+    if (!this.#has(field, this.#at, size, plural)) return 0n;
+    const lowBytes = Math.min(size, 4);
+    const high = this.#number(size - lowBytes);
+    return (BigInt(high) << 32n) | BigInt(this.#number(lowBytes));
   }
 
   /** An unsigned number of `size` bytes, 1 to 4, big end first, that has to be one of those `known`. */
   oneOf(field: string, size: number, known: readonly number[]): number {
     const offset = this.#at;
-    let value = 0;
-    for (const byte of this.#take(field, offset, size, plural(size))) value = value * 256 + byte;
+    const value = this.#has(field, offset, size, plural) ? this.#number(size) : 0;
     if (!known.includes(value)) {
       this.#fail({ reason: "badValue", field, offset, wanted: known.join(" or "), found: `${value}` });
     }
@@ -72,9 +71,15 @@ export class TlsReader {
 
   /** `opaque field<V>`: a length, then that many bytes. A view of the input, not a copy. */
   opaque(field: string): Uint8Array {
-    const offset = this.#at;
-    const length = this.#length(field);
-    return this.#take(field, offset, length, `${plural(length)} after the length`);
+    const length = this.#lengthOfRest(field);
+    this.#at += length;
+    return this.#input.subarray(this.#at - length, this.#at);
+  }
+
+  /** The same field, if nobody wants what is in it. */
+  skipOpaque(field: string): void {
+    const length = this.#lengthOfRest(field);
+    this.#at += length;
   }
 
   /** To be called after the last field. */
@@ -85,10 +90,17 @@ export class TlsReader {
     this.#fail({ reason: "trailingBytes", field: "end", offset: this.#at, wanted, found: `${plural(left)} more` });
   }
 
+  /** The length of a vector of which all bytes are there. */
+  #lengthOfRest(field: string): number {
+    const offset = this.#at;
+    const length = this.#length(field);
+    return this.#has(field, offset, length, bytesAfterLength) ? length : 0;
+  }
+
   /** A length as variable-size vectors carry it: the two highest bits say how many bytes it takes, 1, 2 or 4. */
   #length(field: string): number {
     const offset = this.#at;
-    const first = this.#take(field, offset, 1, "a length")[0] ?? 0;
+    const first = this.#has(field, offset, 1, anyLength) ? this.#number(1) : 0;
     const prefix = first >>> 6;
     if (prefix === 3) {
       const wanted = "a length of 1, 2 or 4 bytes";
@@ -96,8 +108,8 @@ export class TlsReader {
       return 0;
     }
     const size = 1 << prefix;
-    let length = first & 0x3f;
-    for (const byte of this.#take(field, offset, size - 1, `a length of ${plural(size)}`)) length = length * 256 + byte;
+    if (!this.#has(field, offset, size - 1, restOfLength)) return 0;
+    const length = (first & 0x3f) * 256 ** (size - 1) + this.#number(size - 1);
     const least = sizeOfLength(length);
     if (size > least && this.#fault === undefined) {
       const found = `one in ${plural(size)}`;
@@ -107,16 +119,21 @@ export class TlsReader {
     return length;
   }
 
-  #take(field: string, offset: number, count: number, wanted: string): Uint8Array {
-    if (this.#fault !== undefined) return EMPTY;
+  /** Whether nothing was wrong so far and `count` bytes are left. `wanted` says in words what they are. */
+  #has(field: string, offset: number, count: number, wanted: (count: number) => string): boolean {
+    if (this.#fault !== undefined) return false;
     const left = this.#input.length - this.#at;
-    if (count > left) {
-      const found = left === 0 ? "the end of the input" : `${plural(left)} and the end of the input`;
-      this.#fail({ reason: "cutOff", field, offset, wanted, found });
-      return EMPTY;
-    }
-    this.#at += count;
-    return this.#input.subarray(this.#at - count, this.#at);
+    if (count <= left) return true;
+    const found = left === 0 ? "the end of the input" : `${plural(left)} and the end of the input`;
+    this.#fail({ reason: "cutOff", field, offset, wanted: wanted(count), found });
+    return false;
+  }
+
+  /** The next `size` bytes, up to 4, as a number. They must be there. */
+  #number(size: number): number {
+    let value = 0;
+    for (const end = this.#at + size; this.#at < end; this.#at++) value = value * 256 + (this.#input[this.#at] ?? 0);
+    return value;
   }
 
   #fail(fault: ParseFault): void {
@@ -131,6 +148,10 @@ export function sizeOfLength(length: number): number {
   if (length < 0x40000000) return 4;
   throw new RangeError(`a vector holds fewer than 2^30 bytes; got ${length}`);
 }
+
+const anyLength = () => "a length";
+const restOfLength = (count: number) => `a length of ${plural(count + 1)}`;
+const bytesAfterLength = (count: number) => `${plural(count)} after the length`;
 
 function plural(count: number): string {
   return count === 1 ? "1 byte" : `${count} bytes`;
