@@ -1,5 +1,6 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { Code } from "@connectrpc/connect";
+import type { Alarms, Sleeper } from "../base/alarms";
 import type { Clock } from "../base/clock";
 import { type Status, statusOfError } from "./errors";
 import { type Envelope, EnvelopeReader, type EnvelopeSink, inEnvelope } from "./framing";
@@ -18,6 +19,8 @@ const GOOD_TRAILERS = grpcTrailers({ code: 0, message: "" });
 export interface RawUnaryParts {
   readonly rpc: UnaryRpc;
   readonly clock: Clock;
+  /** Shared with all streams: a timer of its own for each call would be a good part of what it costs. */
+  readonly alarms: Alarms;
   /** Of the connection. */
   readonly trailers: UnaryTrailers;
   /** Requests of the connection that are held. */
@@ -41,7 +44,7 @@ export function openRawUnary(stream: ServerHttp2Stream, headers: IncomingHttpHea
   new RawUnary(stream, parts).start(headers);
 }
 
-class RawUnary implements EnvelopeSink {
+class RawUnary implements EnvelopeSink, Sleeper {
   readonly #stream: ServerHttp2Stream;
   readonly #parts: RawUnaryParts;
   readonly #reader: EnvelopeReader;
@@ -50,7 +53,7 @@ class RawUnary implements EnvelopeSink {
   /** Bytes that are counted in the connection's budget. */
   #countedBytes = 0;
   /** Bounds the client's part: while the request comes, and while the response goes. */
-  #patience: Disposable | undefined;
+  #patience: number | undefined;
   #deadline: Disposable | undefined;
 
   constructor(stream: ServerHttp2Stream, parts: RawUnaryParts) {
@@ -103,7 +106,7 @@ class RawUnary implements EnvelopeSink {
   /** Never rejects: what goes wrong is how the call ends. */
   async #run(request: Uint8Array): Promise<void> {
     this.#state = "running";
-    this.#patience?.[Symbol.dispose]();
+    this.#stopPatience();
     try {
       this.#reply(await this.#parts.rpc.answer(request));
     } catch (error) {
@@ -115,7 +118,8 @@ class RawUnary implements EnvelopeSink {
   #reply(response: Uint8Array): void {
     if (!this.#beginAnswer()) return;
     this.#stream.respond(GRPC_HEADERS, { waitForTrailers: true });
-    this.#stream.once("wantTrailers", () => this.#parts.trailers.send(this.#stream, GOOD_TRAILERS));
+    this.#parts.trailers.expect();
+    this.#stream.on("wantTrailers", () => this.#parts.trailers.send(this.#stream, GOOD_TRAILERS));
     this.#write(inEnvelope(0, response));
   }
 
@@ -155,13 +159,25 @@ class RawUnary implements EnvelopeSink {
 
   /** Resets the stream unless something is heard of the client within `ms`. */
   #bePatient(ms: number): void {
-    this.#patience?.[Symbol.dispose]();
-    this.#patience = this.#parts.clock.after(ms, () => this.#stream.close(constants.NGHTTP2_CANCEL));
+    this.#stopPatience();
+    this.#patience = this.#parts.alarms.set(this, this.#parts.clock.now() + ms);
+  }
+
+  #stopPatience(): void {
+    if (this.#patience === undefined) return;
+    this.#parts.alarms.cancel(this, this.#patience);
+    this.#patience = undefined;
+  }
+
+  /** For the alarms. */
+  onAlarm(): void {
+    this.#patience = undefined;
+    this.#stream.close(constants.NGHTTP2_CANCEL);
   }
 
   /** The transport has let go of the stream. A call that is being made goes on; nobody hears of it. */
   #gone(): void {
-    this.#patience?.[Symbol.dispose]();
+    this.#stopPatience();
     this.#deadline?.[Symbol.dispose]();
     if (this.#state === "running") return;
     this.#reader.drop();

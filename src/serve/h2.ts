@@ -109,6 +109,8 @@ class H2Port implements H2Server {
     this.#server = http2.createServer({
       settings,
       maxSessionMemory: SESSION_MEMORY_MB,
+      // A look at the headers of each response, which are ours.
+      strictSingleValueFields: false,
       maxSessionRejectedStreams: this.#guard.refusedStreams,
       streamResetBurst: this.#guard.resetBurst,
       streamResetRate: this.#guard.resetsPerSecond,
@@ -255,6 +257,7 @@ class H2Port implements H2Server {
         openRawUnary(stream, headers, {
           rpc: route.rpc,
           clock: this.#options.streams.clock,
+          alarms: this.#options.streams.alarms,
           stallMs: this.#options.streams.stallMs,
           trailers: connection.trailers,
           budget: connection.guard.budget,

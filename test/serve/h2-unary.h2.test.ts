@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { connect, createServer, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import { Alarms } from "../../src/base/alarms";
 import { inEnvelope } from "../../src/serve/framing";
 import { ByteBudget } from "../../src/serve/guard";
 import { openRawUnary } from "../../src/serve/h2-unary";
@@ -56,6 +57,7 @@ server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) =>
       },
     },
     clock,
+    alarms: new Alarms(clock, 1),
     trailers: trailersOf.get(stream.session ?? {}) ?? new UnaryTrailers(turns.group()),
     budget,
     maxRequestBytes: MAX_REQUEST_BYTES,
