@@ -15,7 +15,7 @@ import { parseTarget } from "../../../src/store/target";
 import { encodeEntry, encodeGroupBody } from "../../../src/wire/entry";
 import { runCallers } from "../support/callers";
 import { meterTargets } from "../support/meter";
-import { mlsMessage } from "../support/protobuf";
+import { mlsMessage, Numbered } from "../support/protobuf";
 
 const { values } = parseArgs({
   options: {
@@ -50,9 +50,9 @@ await using _listener = await startListener(
 
 const groups = Array.from({ length: Number(values.callers) }, () => {
   const groupId = crypto.getRandomValues(new Uint8Array(16));
-  return { groupId, topic: topicOf(GROUP, groupId) };
+  const messages = new Numbered((head) => mlsMessage(groupId, head, Number(values.bytes)));
+  return { groupId, topic: topicOf(GROUP, groupId), messages };
 });
-let sequence = 0;
 const calls = await runCallers(
   {
     callers: groups.length,
@@ -63,9 +63,7 @@ const calls = await runCallers(
   async (caller) => {
     const group = groups[caller];
     if (group === undefined) return;
-    const head = Buffer.alloc(8);
-    head.writeDoubleBE(sequence++);
-    const data = mlsMessage(group.groupId, head, Number(values.bytes));
+    const data = group.messages.next();
     const digest = createHash("sha256").update(data).digest();
     const body = encodeGroupBody({
       groupId: group.groupId,

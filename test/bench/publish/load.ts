@@ -3,7 +3,7 @@
 import { parseArgs } from "node:util";
 import { runCallers } from "../support/callers";
 import { meterTargets } from "../support/meter";
-import { mlsMessage, sendRequest } from "../support/protobuf";
+import { mlsMessage, Numbered, sendRequest } from "../support/protobuf";
 import { RawConnection } from "../support/raw-h2";
 
 const { values } = parseArgs({
@@ -27,9 +27,11 @@ const connections = await Promise.all(
     RawConnection.open(addresses[i % addresses.length] ?? ""),
   ),
 );
-const groups = Array.from({ length: callers }, () => crypto.getRandomValues(new Uint8Array(16)));
+const requests = Array.from({ length: callers }, () => {
+  const group = crypto.getRandomValues(new Uint8Array(16));
+  return new Numbered((head) => sendRequest([mlsMessage(group, head, Number(values.bytes))]));
+});
 
-let sequence = 0;
 const calls = await runCallers(
   {
     callers,
@@ -38,11 +40,10 @@ const calls = await runCallers(
     meter: meterTargets(values),
   },
   async (caller) => {
-    const head = Buffer.alloc(8);
-    head.writeDoubleBE(sequence++);
-    const message = mlsMessage(groups[caller] ?? new Uint8Array(16), head, Number(values.bytes));
+    const request = requests[caller];
+    if (request === undefined) return;
     const connection = connections[caller % connections.length];
-    await connection?.call("/xmtp.mls.api.v1.MlsApi/SendGroupMessages", sendRequest([message]));
+    await connection?.call("/xmtp.mls.api.v1.MlsApi/SendGroupMessages", request.next());
   },
 );
 console.log(JSON.stringify(calls));

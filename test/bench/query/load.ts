@@ -6,7 +6,7 @@
 import { parseArgs } from "node:util";
 import { runCallers } from "../support/callers";
 import { meterTargets } from "../support/meter";
-import { field, mlsMessage, readField, readVarint, sendRequest, uint } from "../support/protobuf";
+import { field, mlsMessage, Numbered, readField, readVarint, sendRequest, uint } from "../support/protobuf";
 import { quantile } from "../support/question";
 import { RawConnection } from "../support/raw-h2";
 import type { QueryLoad } from "./measure";
@@ -36,18 +36,15 @@ const connections = await Promise.all(
 class Sdk {
   readonly #group = crypto.getRandomValues(new Uint8Array(16));
   readonly #connection: RawConnection;
+  readonly #requests = new Numbered((head) => sendRequest([mlsMessage(this.#group, head, Number(values.bytes))]));
   #cursor = 0n;
-  #sent = 0;
 
   constructor(connection: RawConnection) {
     this.#connection = connection;
   }
 
   async send(): Promise<void> {
-    const head = Buffer.alloc(8);
-    head.writeDoubleBE(this.#sent++);
-    const message = mlsMessage(this.#group, head, Number(values.bytes));
-    await this.#connection.call(`${API}/SendGroupMessages`, sendRequest([message]));
+    await this.#connection.call(`${API}/SendGroupMessages`, this.#requests.next());
   }
 
   /** Asks for what came after what is known, which must be one message. Moves on to it if told to. */

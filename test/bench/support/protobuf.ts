@@ -59,6 +59,26 @@ export function mlsMessage(groupId: Uint8Array, head: Uint8Array, bytes: number)
   ]);
 }
 
+/** Bytes of which each issue has another head, without being made anew. */
+export class Numbered {
+  readonly #bytes: Buffer;
+  readonly #at: number;
+  #next = 0;
+
+  /** @param make puts eight bytes of head into a message or a request. */
+  constructor(make: (head: Uint8Array) => Buffer) {
+    const mark = crypto.getRandomValues(Buffer.alloc(8));
+    this.#bytes = make(mark);
+    this.#at = this.#bytes.lastIndexOf(mark);
+  }
+
+  /** Valid until the next one. */
+  next(): Buffer {
+    this.#bytes.writeDoubleBE(this.#next++, this.#at);
+    return this.#bytes;
+  }
+}
+
 /** What a SubscribeResponse holds, as far as a load client cares. */
 export type Seen =
   | { readonly kind: "messages"; readonly count: number }

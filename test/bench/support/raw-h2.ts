@@ -72,6 +72,8 @@ export class RawConnection {
   #writing = false;
   #pending: Buffer = NOTHING;
   #nextId = 1;
+  /** Header blocks by path. */
+  readonly #headers = new Map<string, Buffer>();
   #consumedBytes = 0;
   #receivedBytes = 0;
   #closing = false;
@@ -117,7 +119,7 @@ export class RawConnection {
     this.#nextId += 2;
     const messages = new MessageSplitter(events.onMessage);
     this.#streams.set(id, { events, messages, consumedBytes: 0, sendBytes: this.#streamWindowBytes });
-    this.#write(frame(HEADERS, END_HEADERS, id, requestHeaders(this.#authority, path)));
+    this.#write(frame(HEADERS, END_HEADERS, id, this.#headersOf(path)));
     return {
       send: (message) => this.#send({ id, payload: envelope(message), at: 0, last: false }),
       halfClose: () => this.#send({ id, payload: NOTHING, at: 0, last: true }),
@@ -137,6 +139,14 @@ export class RawConnection {
       stream.send(request);
       stream.halfClose();
     });
+  }
+
+  #headersOf(path: string): Buffer {
+    const known = this.#headers.get(path);
+    if (known !== undefined) return known;
+    const headers = requestHeaders(this.#authority, path);
+    this.#headers.set(path, headers);
+    return headers;
   }
 
   close(): void {
