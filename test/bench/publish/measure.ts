@@ -9,6 +9,8 @@ export interface PublishCell {
   readonly way: "in process" | "gRPC";
   /** Nodes (in process: processes) that share the database; the callers are spread over them. */
   readonly nodes: number;
+  /** Of each node (`TIDELINE_PROCESSES`): 1 unless told. */
+  readonly processes?: number;
   readonly callers: number;
   /** Of a message; one a call. */
   readonly bytes: number;

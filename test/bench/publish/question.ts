@@ -1,4 +1,4 @@
-import { type Calls, databaseUsPerCall, serverUsPerCall } from "../support/callers";
+import { busyCores, type Calls, databaseUsPerCall, serverUsPerCall } from "../support/callers";
 import { type BenchDatabase, startDatabase } from "../support/database";
 import { runningTarget, startNode, type Target } from "../support/processes";
 import { type CallTiming, callTiming, type Figure, type Question, type RunOptions } from "../support/question";
@@ -12,6 +12,7 @@ const CELLS: readonly PublishCell[] = [
   { way: "gRPC", nodes: 1, callers: 256, bytes: 256 },
   { way: "gRPC", nodes: 1, callers: 256, bytes: 1_024 },
   { way: "gRPC", nodes: 2, callers: 256, bytes: 1_024 },
+  { way: "gRPC", nodes: 1, processes: 2, callers: 256, bytes: 1_024 },
 ];
 const TINY: readonly PublishCell[] = [
   { way: "in process", nodes: 1, callers: 16, bytes: 256 },
@@ -59,7 +60,8 @@ async function measureCell(database: BenchDatabase, cell: PublishCell, timing: C
   await using parts = new AsyncDisposableStack();
   const nodes: Target[] = [];
   for (let node = 0; cell.way === "gRPC" && node < cell.nodes; node++) {
-    nodes.push(parts.use(await startNode({ databaseUrl: database.url })));
+    const env = { TIDELINE_PROCESSES: `${cell.processes ?? 1}` };
+    nodes.push(parts.use(await startNode({ databaseUrl: database.url, env })));
   }
   const calls =
     cell.way === "gRPC"
@@ -74,7 +76,7 @@ function cellsOf({ effort, address }: RunOptions): readonly PublishCell[] {
   if (address === undefined) return cells;
   const nodes = address.split(",").length;
   return cells
-    .filter((cell) => cell.way === "gRPC" && cell.nodes === Math.min(nodes, 2))
+    .filter((cell) => cell.way === "gRPC" && cell.nodes === Math.min(nodes, 2) && cell.processes === undefined)
     .map((cell) => ({ ...cell, nodes }));
 }
 
@@ -88,8 +90,10 @@ function allCells(): readonly PublishCell[] {
 }
 
 function figures(cell: PublishCell, results: readonly Measured[]): readonly Figure[] {
+  const { processes = 1 } = cell;
   const nodes = cell.nodes === 1 ? "one node" : `${cell.nodes} nodes`;
-  const name = `${cell.way}, ${nodes}, ${cell.callers} callers, ${cell.bytes} B`;
+  const served = processes === 1 ? nodes : `${nodes} of ${processes} processes`;
+  const name = `${cell.way}, ${served}, ${cell.callers} callers, ${cell.bytes} B`;
   const values = (of: (measured: Measured) => number) => results.map(of);
   return [
     {
@@ -97,7 +101,7 @@ function figures(cell: PublishCell, results: readonly Measured[]): readonly Figu
       unit: "1/s",
       values: values(({ calls }) => calls.perSecond),
       reference: { name: "bare INSERT", values: values(({ insert }) => insert) },
-      reach: cell.nodes > 1 ? "50 000" : cell.way === "gRPC" ? "25 000" : "35 000",
+      reach: cell.nodes * processes > 1 ? "50 000" : cell.way === "gRPC" ? "25 000" : "35 000",
       better: "more",
     },
     { name: `${name}: p50`, unit: "ms", values: values(({ calls }) => calls.p50), better: "less" },
@@ -113,6 +117,11 @@ function figures(cell: PublishCell, results: readonly Measured[]): readonly Figu
       unit: "µs",
       values: values(({ calls }) => databaseUsPerCall(calls)),
       better: "less",
+    },
+    {
+      name: `${name}: CPU of all, callers included`,
+      unit: "cores",
+      values: values(({ calls }) => busyCores(calls, cell.way === "gRPC" ? "apart" : "inside")),
     },
     ...(cell.way === "gRPC"
       ? [

@@ -63,6 +63,12 @@ export function serverUsPerCall({ serverCpuSeconds = Number.NaN, count }: Calls)
   return (serverCpuSeconds * 1e6) / count;
 }
 
+/** How many cores were busy with it all: servers, database and, where it is another process, the load client. */
+export function busyCores(calls: Calls, load: "apart" | "inside"): number {
+  const { serverCpuSeconds = Number.NaN, databaseCpuSeconds = Number.NaN, clientCpuShare, ms } = calls;
+  return ((serverCpuSeconds + databaseCpuSeconds) * 1_000) / ms + (load === "apart" ? clientCpuShare : 0);
+}
+
 /** The same of their database. */
 export function databaseUsPerCall({ databaseCpuSeconds = Number.NaN, count }: Calls): number {
   return (databaseCpuSeconds * 1e6) / count;

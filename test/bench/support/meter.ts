@@ -7,7 +7,7 @@ export interface Metered {
   readonly ms: number;
   /** CPU time of this process, of one core: near 1, this process was the limit and not the server. */
   readonly clientCpuShare: number;
-  /** CPU time of the server, in seconds; absent when it is not ours to look at. */
+  /** CPU time of the server with all its processes, in seconds; absent when it is not ours to look at. */
   readonly serverCpuSeconds?: number;
   /** CPU time of the whole database, in seconds; absent when it is not ours to look at. */
   readonly databaseCpuSeconds?: number;
@@ -23,7 +23,7 @@ export interface MeterTargets {
 
 /** Starts to measure; the function that it returns ends that. */
 export function startMeter({ pids, postmaster }: MeterTargets): () => Metered {
-  const server = () => pids.reduce((seconds, pid) => seconds + cpuSeconds(pid), 0);
+  const server = () => pids.reduce((seconds, pid) => seconds + familyCpuSeconds(pid), 0);
   const database = () => (postmaster === undefined ? 0 : familyCpuSeconds(postmaster));
   const before = { server: server(), database: database(), at: performance.now(), cpu: process.cpuUsage() };
   return () => {
@@ -49,7 +49,10 @@ export function meterTargets(values: { readonly pid?: string; readonly postmaste
   return postmaster === "" ? readPids(pid) : { ...readPids(pid), postmaster: Number(postmaster) };
 }
 
-/** CPU time of a process and its living children so far, in seconds: a postmaster's is that of the whole database. */
+/**
+ * CPU time of a process and its living children so far, in seconds: a postmaster's is that of the whole database, a
+ * node's that of all its processes. (A database that a node brought along is nobody's child but its supervisor's.)
+ */
 export function familyCpuSeconds(pid: number): number {
   let seconds = cpuSeconds(pid);
   for (const name of readdirSync("/proc")) {
