@@ -47,6 +47,9 @@ interface Parameters {
 type Row = readonly [mine: boolean, found: number, deleted: number, bytes: bigint, kept: bigint | null, last: bigint];
 
 /**
+ * From the front only, up to the first message that is young enough: so one that is stamped too early, by a clock that
+ * went back, stays as long as those before it.
+ *
  * Why it is one statement: the lock ends with it, whatever becomes of its connection, so it needs no session and works
  * behind a transaction pooler. Whoever does not get the lock still learns what is gone.
  */
@@ -60,12 +63,12 @@ export function prepareDeletes({ run }: Session) {
       SELECT pg_try_advisory_xact_lock(${sql.raw(DELETE_LOCK_KEY)}) AS mine,
         ${before} AS before
     ), oldest AS MATERIALIZED (
-      SELECT id, created_ns, sum(octet_length(body)) OVER (ORDER BY id) - octet_length(body) AS bytes_before
+      SELECT id, max(created_ns) OVER (ORDER BY id) AS newest_ns, sum(octet_length(body)) OVER (ORDER BY id) - octet_length(body) AS bytes_before
       FROM (
         SELECT * FROM ${messages} WHERE kind = ${kind} AND id > ${int8("above")} ORDER BY id LIMIT ${sql.raw(`${BATCH_ROWS}`)}
       ) AS messages
     ), batch AS MATERIALIZED (
-      SELECT id, mine AND created_ns < before AS too_old FROM oldest, turn WHERE bytes_before < ${sql.raw(`${BATCH_BYTES}`)}
+      SELECT id, mine AND newest_ns < before AS too_old FROM oldest, turn WHERE bytes_before < ${sql.raw(`${BATCH_BYTES}`)}
     ), gone AS (
       DELETE FROM ${messages} WHERE kind = ${kind} AND id = ANY(ARRAY(SELECT id FROM batch WHERE too_old))
       RETURNING octet_length(body) AS bytes

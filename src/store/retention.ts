@@ -20,7 +20,7 @@ export interface RetentionOptions {
 
 /** Rounds of deleting come at least so often, in milliseconds, and at least this often in the life of a message. */
 const LONGEST_ROUND_MS = 60_000;
-const ROUNDS_PER_AGE = 10;
+const ROUNDS_PER_AGE = 100;
 /** After each commit the database has this many times as long to itself as that took, and at least so many milliseconds. */
 const REST_FACTOR = 2;
 const SHORTEST_REST_MS = 5;

@@ -96,6 +96,14 @@ test("a node whose clock runs ahead deletes nothing that the database finds youn
   expect(await deleteOld(ahead)).toMatchObject({ mine: true, rows: 0, goneUpTo: 0n });
 });
 
+test("a message stamped too early, by a clock that went back, stays as long as those before it", async () => {
+  await append(past, "1");
+  await append(store, "2");
+  await append(past, "3");
+  expect(await deleteOld(store)).toMatchObject({ rows: 1, goneUpTo: 1n, more: false });
+  expect(await stored()).toEqual([2n, 3n]);
+});
+
 test("while one process deletes, another deletes nothing, but learns what is gone", async () => {
   await append(past, ...upTo(6).map(String));
   await admin.unsafe("DELETE FROM messages WHERE id <= 4");
