@@ -1,5 +1,5 @@
 import { createClient } from "@connectrpc/connect";
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { createGrpcTransport, type Http2SessionManager } from "@connectrpc/connect-node";
 import { MlsApi } from "../wire/gen/mls/api/v1/mls_pb";
 import { nodeErrorOf } from "./errors";
 import {
@@ -9,8 +9,9 @@ import {
   type WelcomeContent,
   type WelcomeMessage,
 } from "./messages";
+import { sessionsWith, type Trust } from "./transport";
 
-export interface ApiOptions {
+export interface ApiOptions extends Trust {
   /** Base URL of the node, as http://127.0.0.1:5556. */
   readonly address: string;
   /** How long one call may take, in milliseconds. Default 30 000. */
@@ -51,8 +52,8 @@ export class NodeApi implements Disposable {
   readonly #sessions: Http2SessionManager;
   readonly #client;
 
-  constructor({ address, timeoutMs = 30_000 }: ApiOptions) {
-    this.#sessions = new Http2SessionManager(address);
+  constructor({ address, timeoutMs = 30_000, ca }: ApiOptions) {
+    this.#sessions = sessionsWith(address, { ca });
     const sessionManager = this.#sessions;
     const transport = createGrpcTransport({ baseUrl: address, sessionManager, defaultTimeoutMs: timeoutMs });
     this.#client = createClient(MlsApi, transport);

@@ -16,4 +16,4 @@ export { NodeError } from "./errors";
 export type { DeliveredMessage, GroupMessage, WelcomeContent, WelcomeMessage } from "./messages";
 export { type MessageStream, openStream, syncOnce } from "./stream";
 export type { StreamEvent, StreamOptions } from "./stream-events";
-export { grpcTransport, type SubscribeTransport } from "./transport";
+export { grpcTransport, type SubscribeTransport, type Trust } from "./transport";

@@ -3,9 +3,9 @@ import type { ConnectionState, Want } from "../core/connection/events";
 import type { Lane } from "../core/frame";
 import type { Topic } from "../core/topic";
 import type { DeliveredMessage } from "./messages";
-import type { SubscribeTransport } from "./transport";
+import type { SubscribeTransport, Trust } from "./transport";
 
-export interface StreamOptions {
+export interface StreamOptions extends Trust {
   /** Base URL of the node, as http://127.0.0.1:5556. */
   readonly address: string;
   /** What to begin with; more can be added at any time. */

@@ -76,7 +76,7 @@ export class MessageStream implements AsyncIterableIterator<StreamEvent>, AsyncD
   #end: ConnectionEnd | undefined;
 
   constructor(options: StreamOptions, mode: Mode) {
-    this.#transport = options.transport ?? grpcTransport(options.address);
+    this.#transport = options.transport ?? grpcTransport(options.address, { ca: options.ca });
     this.#clock = options.clock ?? systemClock;
     this.#awake = new AwakeClock(this.#clock);
     this.#alarm = new Alarm(this.#clock, () => this.#handle({ kind: "wake" }));

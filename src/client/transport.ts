@@ -15,21 +15,32 @@ export interface SubscribeTransport {
   open(requests: AsyncIterable<ClientRequest>, signal: AbortSignal): AsyncIterable<ServerFrame<DeliveredMessage>>;
 }
 
+/** Whom to believe, beside the system's authorities, that a node is the one it says it is. */
+export interface Trust {
+  /** Certificates of authorities, in PEM. */
+  readonly ca?: string | undefined;
+}
+
+/** HTTP/2 connections to a node. */
+export function sessionsWith(address: string, { ca }: Trust): Http2SessionManager {
+  return new Http2SessionManager(address, undefined, ca === undefined ? undefined : { ca });
+}
+
 /**
  * Streams over gRPC, each on an HTTP/2 connection of its own: one that has died without a word would
  * otherwise swallow the next stream as well.
  * @param address base URL of the node, as http://127.0.0.1:5556
  */
-export function grpcTransport(address: string): SubscribeTransport {
-  return { open: (requests, signal) => openStream(address, requests, signal) };
+export function grpcTransport(address: string, trust: Trust = {}): SubscribeTransport {
+  return { open: (requests, signal) => openStream({ address, ...trust }, requests, signal) };
 }
 
 async function* openStream(
-  address: string,
+  { address, ca }: Trust & { readonly address: string },
   requests: AsyncIterable<ClientRequest>,
   signal: AbortSignal,
 ): AsyncGenerator<ServerFrame<DeliveredMessage>> {
-  const sessionManager = new Http2SessionManager(address);
+  const sessionManager = sessionsWith(address, { ca });
   const client = createClient(MlsApi, createGrpcTransport({ baseUrl: address, sessionManager }));
   const hangUp = () => sessionManager.abort();
   signal.addEventListener("abort", hangUp, { once: true });
