@@ -27,8 +27,8 @@ export interface FinishOptions {
   readonly figures?: Readonly<Record<string, number | string>>;
 }
 
-export type Load = Omit<PublisherOptions, "number" | "address" | "ledger" | "prng">;
-export type Watching = Pick<SubscriberOptions, "topics" | "maxBufferedBytes"> & {
+export type Load = Omit<PublisherOptions, "number" | "address" | "ca" | "ledger" | "prng">;
+export type Watching = Pick<SubscriberOptions, "topics" | "later" | "maxBufferedBytes"> & {
   readonly name?: string;
   /** host:port of what stands before the node, if something does. */
   readonly through?: string;
@@ -71,10 +71,10 @@ export class Drill implements AsyncDisposable {
     return made;
   }
 
-  publish({ address }: FaultNode, load: Load): Publisher {
+  publish({ address, ca }: FaultNode, load: Load): Publisher {
     const { ledger } = this;
     const number = this.publishers.length;
-    const publisher = new Publisher({ ...load, number, address, ledger, prng: new Prng(this.prng.seed()) });
+    const publisher = new Publisher({ ...load, number, address, ca, ledger, prng: new Prng(this.prng.seed()) });
     this.publishers.push(publisher);
     return publisher;
   }
@@ -85,6 +85,7 @@ export class Drill implements AsyncDisposable {
       ...watching,
       name: name ?? `stream ${this.subscribers.length + 1}`,
       address: through ?? node.address,
+      ca: node.ca,
       ledger,
     });
     this.subscribers.push(subscriber);
@@ -157,14 +158,14 @@ export class Drill implements AsyncDisposable {
     const topics = [...this.#topics];
     const endMs = systemClock.now() + settleMs;
     for (;;) {
-      const stored = await readAfresh(readAt.address, topics, this.ledger);
+      const stored = await readAfresh(readAt, topics, this.ledger);
       const isFinal = this.ledger.count().maybe === 0;
       const isBehind = ({ reading }: Subscriber) => reading.received < wantedOf(this.ledger, stored, reading);
       while (this.subscribers.some(isBehind) && systemClock.now() < endMs) await systemClock.sleep(20);
       const areDone = !this.subscribers.some(isBehind);
       if (isFinal && areDone) return stored;
       // A request that was given up may still be stored.
-      const again = await readAfresh(readAt.address, topics, this.ledger);
+      const again = await readAfresh(readAt, topics, this.ledger);
       // Out of time: the account says what is missing.
       if ((areDone && again.received === stored.received) || systemClock.now() >= endMs) return again;
     }

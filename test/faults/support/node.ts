@@ -1,15 +1,20 @@
 /** A node as a process of its own, that can be killed, frozen and started again in the same place. */
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connect } from "node:tls";
+import type { TestCertificate } from "../../support/certificate";
 import { QUIET_SETTINGS, ServeProcess } from "../../support/serve-process";
 import { type Handles, handlesOf } from "./handles";
 
 export interface NodeOptions {
   /** Absent: an embedded database in a directory of its own. */
   readonly databaseUrl?: string;
+  /** With them, the node speaks TLS: by the first one, which the others may replace ({@link FaultNode.renew}). */
+  readonly certificates?: readonly TestCertificate[];
   /** More settings, `TIDELINE_…`. */
   readonly env?: Readonly<Record<string, string>>;
   /** Program and first arguments; the checkout's unless told. */
@@ -28,6 +33,8 @@ export class FaultNode implements AsyncDisposable {
   /** host:port of the gRPC port, the same for its whole life. */
   readonly address: string;
   readonly adminAddress: string;
+  /** What vouches for its certificates; `undefined` without TLS. */
+  readonly ca: string | undefined;
   /** Warnings and errors, of all its processes, in order. */
   readonly troubles: LogLine[] = [];
   readonly #command: {
@@ -39,8 +46,11 @@ export class FaultNode implements AsyncDisposable {
   #resting: Handles = { rssBytes: 0, fds: 0 };
 
   private constructor(options: NodeOptions, ports: readonly [number, number]) {
-    const { databaseUrl = "", env, program = [process.execPath, "src/main.ts"] } = options;
+    const { databaseUrl = "", env, certificates = [], program = [process.execPath, "src/main.ts"] } = options;
     this.#dataDir = mkdtempSync(join(tmpdir(), "tideline-fault-"));
+    const [certificate] = certificates;
+    this.ca = certificate === undefined ? undefined : certificates.map(({ cert }) => cert).join("");
+    if (certificate !== undefined) this.renew(certificate);
     this.address = `127.0.0.1:${ports[0]}`;
     this.adminAddress = `127.0.0.1:${ports[1]}`;
     this.#command = {
@@ -53,6 +63,10 @@ export class FaultNode implements AsyncDisposable {
         TIDELINE_ADMIN_LISTEN: this.adminAddress,
         TIDELINE_DATA_DIR: this.#dataDir,
         DATABASE_URL: databaseUrl,
+        ...(certificate !== undefined && {
+          TIDELINE_TLS_CERT: this.#file("cert"),
+          TIDELINE_TLS_KEY: this.#file("key"),
+        }),
         ...env,
       },
     };
@@ -105,6 +119,22 @@ export class FaultNode implements AsyncDisposable {
     this.#process = undefined;
   }
 
+  /** Puts another certificate in place of the one it speaks TLS with. */
+  renew({ cert, key }: TestCertificate): void {
+    writeFileSync(this.#file("cert"), cert);
+    writeFileSync(this.#file("key"), key);
+  }
+
+  /** Whose certificate it shows to a client that comes now. */
+  async commonName(): Promise<string> {
+    const { hostname: host, port } = new URL(`https://${this.address}`);
+    const socket = connect({ host, port: Number(port), servername: "localhost", ca: this.ca, ALPNProtocols: ["h2"] });
+    await once(socket, "secureConnect");
+    const { CN } = socket.getPeerCertificate().subject;
+    socket.destroy();
+    return `${CN}`;
+  }
+
   /** Stops it on the spot, its sockets open. */
   freeze(): void {
     process.kill(this.pid, "SIGSTOP");
@@ -144,6 +174,11 @@ export class FaultNode implements AsyncDisposable {
       await this.#process.end("SIGTERM");
     }
     rmSync(this.#dataDir, { recursive: true, force: true });
+    for (const part of ["cert", "key"] as const) rmSync(this.#file(part), { force: true });
+  }
+
+  #file(part: "cert" | "key"): string {
+    return `${this.#dataDir}.${part}.pem`;
   }
 
   get #running(): ServeProcess {

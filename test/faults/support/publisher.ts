@@ -7,11 +7,10 @@ import type { Prng } from "../../support/prng";
 import { Durations } from "./column";
 import { Gate } from "./gate";
 import type { Fate, Ledger } from "./ledger";
+import { type Place, urlOf } from "./wire-watch";
 
-export interface PublisherOptions {
+export interface PublisherOptions extends Place {
   readonly number: number;
-  /** host:port of the node. */
-  readonly address: string;
   readonly topics: readonly Topic[];
   readonly ledger: Ledger;
   readonly prng: Prng;
@@ -52,9 +51,9 @@ export class Publisher implements AsyncDisposable {
   readonly #stop = new AbortController();
 
   constructor(options: PublisherOptions) {
-    const { address, timeoutMs = 40_000 } = options;
+    const { ca, timeoutMs = 40_000 } = options;
     this.#options = options;
-    this.#api = new NodeApi({ address: `http://${address}`, timeoutMs });
+    this.#api = new NodeApi({ address: urlOf(options), ca, timeoutMs });
     this.#running = this.#run();
   }
 

@@ -4,14 +4,14 @@ import { type MessageStream, NodeError, openStream, syncOnce, type Topic } from 
 import { Gate } from "./gate";
 import type { Ledger } from "./ledger";
 import { Reading } from "./reading";
-import { watchedTransport } from "./wire-watch";
+import { type Place, urlOf, watchedTransport } from "./wire-watch";
 
-export interface SubscriberOptions {
+export interface SubscriberOptions extends Place {
   readonly name: string;
-  /** host:port of the node. */
-  readonly address: string;
   /** Wanted from 0. */
   readonly topics: readonly Topic[];
+  /** Of these, the ones wanted only once {@link Subscriber.addLater} is called. */
+  readonly later?: readonly Topic[];
   readonly ledger: Ledger;
   /** See StreamOptions. */
   readonly maxBufferedBytes?: number;
@@ -31,7 +31,8 @@ export class Subscriber implements AsyncDisposable {
   constructor(options: SubscriberOptions) {
     this.#options = options;
     this.reading = new Reading(options.name, options.topics, options.ledger);
-    this.#stream = this.#open(options.topics.map((topic) => ({ topic, cursor: 0n })));
+    const { topics, later = [] } = options;
+    this.#stream = this.#open(wantsOf(topics.filter((topic) => !later.includes(topic))));
     this.#pump = this.#read(this.#stream);
   }
 
@@ -42,6 +43,10 @@ export class Subscriber implements AsyncDisposable {
 
   resume(): void {
     this.#gate.open();
+  }
+
+  addLater(): void {
+    this.#stream.add(...wantsOf(this.#options.later ?? []));
   }
 
   /** Ends the stream and begins another from its cursors, like a program that is started again. */
@@ -63,11 +68,11 @@ export class Subscriber implements AsyncDisposable {
   }
 
   #open(topics: ReturnType<MessageStream["cursors"]>): MessageStream {
-    const { address, maxBufferedBytes } = this.#options;
+    const { maxBufferedBytes } = this.#options;
     return openStream({
-      address: `http://${address}`,
+      address: urlOf(this.#options),
       topics,
-      transport: watchedTransport(`http://${address}`, (words) => this.reading.fault(words)),
+      transport: watchedTransport(this.#options, (words) => this.reading.fault(words)),
       ...(maxBufferedBytes === undefined ? {} : { maxBufferedBytes }),
     });
   }
@@ -88,13 +93,17 @@ export class Subscriber implements AsyncDisposable {
 }
 
 /** Reads everything there is in some topics, from 0, as a client that has never been there. */
-export async function readAfresh(address: string, topics: readonly Topic[], ledger: Ledger): Promise<Reading> {
+export async function readAfresh(place: Place, topics: readonly Topic[], ledger: Ledger): Promise<Reading> {
   const reading = new Reading("a fresh reader", topics, ledger);
   await using stream = syncOnce({
-    address: `http://${address}`,
-    topics: topics.map((topic) => ({ topic, cursor: 0n })),
-    transport: watchedTransport(`http://${address}`, (words) => reading.fault(words)),
+    address: urlOf(place),
+    topics: wantsOf(topics),
+    transport: watchedTransport(place, (words) => reading.fault(words)),
   });
   for await (const event of stream) if (event.kind === "messages") reading.take(event.lane, event.messages);
   return reading;
+}
+
+function wantsOf(topics: readonly Topic[]) {
+  return topics.map((topic) => ({ topic, cursor: 0n }));
 }

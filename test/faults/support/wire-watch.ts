@@ -6,9 +6,21 @@
 import { grpcTransport, type SubscribeTransport, type Topic } from "../../../src/client";
 import type { ClientRequest } from "../../../src/core/connection/events";
 
+/** Where a node is. */
+export interface Place {
+  /** host:port */
+  readonly address: string;
+  /** The authority of its certificate, in PEM; without, it speaks no TLS. */
+  readonly ca?: string | undefined;
+}
+
+export function urlOf({ address, ca }: Place): string {
+  return `${ca === undefined ? "http" : "https"}://${address}`;
+}
+
 /** A transport to a node that tells of everything against the rules. */
-export function watchedTransport(address: string, onFault: (words: string) => void): SubscribeTransport {
-  const inner = grpcTransport(address);
+export function watchedTransport({ address, ca }: Place, onFault: (words: string) => void): SubscribeTransport {
+  const inner = grpcTransport(urlOf({ address, ca }), { ca });
   return {
     async *open(requests, signal) {
       const watch = new StreamWatch(onFault);
