@@ -1,27 +1,13 @@
 /** An app on somebody else's SDK, as a test holds it: clients that talk, and streams that are heard. */
 
 import { randomBytes } from "node:crypto";
-import { join } from "node:path";
 import { systemClock } from "../../../src/base/clock";
 import { until } from "../../support/h2-node";
+import { AppProcess, type Json } from "./app-process";
 
-/** Where the SDKs are installed. */
-export const SDK_DIR = import.meta.dir;
-/** How long an operation may take before the test gives up; SDKs retry for long. */
-const OPERATION_MS = 45_000;
 const ASK_MS = 50;
 /** How long something may take to be heard; machines that run tests are busy. */
 const HEARD_MS = 30_000;
-
-type Json = Readonly<Record<string, unknown>>;
-
-/** The other side of an app: it carries out operations and tells what happens. */
-export interface AppHost extends AsyncDisposable {
-  /** @throws Error with the SDK's words when it fails. */
-  call(operation: string, args: Json): Promise<Json>;
-  /** What it has told so far, in order. */
-  readonly events: readonly Json[];
-}
 
 /** A wallet: the contract's key if a contract is named, else the key itself. */
 export interface Wallet {
@@ -31,10 +17,17 @@ export interface Wallet {
 
 /** Options of the SDK, and its workers' intervals, which it takes as bigints. */
 export interface ClientOptions {
-  readonly dbPath?: string | null;
+  /** The file of its database; in memory unless told. */
+  readonly dbPath?: string;
   readonly disableDeviceSync?: boolean;
   readonly workerIntervalsMs?: Readonly<Record<string, number>>;
 }
+
+/**
+ * Otherwise a client soon has a group of its own installations. A client that listens by server streams had better
+ * not: it listens anew when it gets a group, and can miss what comes at that moment.
+ */
+export const GROUPLESS: ClientOptions = { disableDeviceSync: true };
 
 export function newWallet(): Wallet {
   return { key: `0x${randomBytes(32).toString("hex")}` };
@@ -57,27 +50,27 @@ export async function eventually<T>(
 }
 
 export class App implements AsyncDisposable {
-  readonly #host: AppHost;
+  readonly #process: AppProcess;
   readonly #options: Json;
   #clients = 0;
 
   /** @param options what every client is made with. */
-  constructor(host: AppHost, options: Json) {
-    this.#host = host;
+  constructor(process: AppProcess, options: Json) {
+    this.#process = process;
     this.#options = options;
   }
 
   /** What the SDK complained about on its streams. */
   get streamErrors(): readonly string[] {
-    return this.#host.events.filter(({ event }) => event === "stream error").map(({ message }) => String(message));
+    return this.#process.events.filter(({ event }) => event === "stream error").map(({ message }) => String(message));
   }
 
   /** Makes a client, which registers itself unless the wallet's inbox and its database know it. */
   async client(wallet: Wallet = newWallet(), options: ClientOptions = {}): Promise<AppClient> {
     const name = `client ${++this.#clients}`;
     const args = { client: name, ...wallet, options: { ...this.#options, dbPath: null, ...options } };
-    const { inboxId, installationId, address } = await this.#host.call("create", args);
-    return new AppClient(this.#host, {
+    const { inboxId, installationId, address } = await this.#process.call("create", args);
+    return new AppClient(this.#process, {
       name,
       wallet,
       address: `${address}`,
@@ -88,18 +81,18 @@ export class App implements AsyncDisposable {
 
   /** The address of a wallet, in small letters. */
   async addressOf(wallet: Wallet): Promise<string> {
-    return `${(await this.#host.call("address", { ...wallet }))["address"]}`;
+    return `${(await this.#process.call("address", { ...wallet }))["address"]}`;
   }
 
   /** Makes this many clients, one after the other. */
-  async clients(count: number): Promise<readonly AppClient[]> {
+  async clients(count: number, options: ClientOptions = {}): Promise<readonly AppClient[]> {
     const made: AppClient[] = [];
-    while (made.length < count) made.push(await this.client());
+    while (made.length < count) made.push(await this.client(newWallet(), options));
     return made;
   }
 
   [Symbol.asyncDispose](): PromiseLike<void> {
-    return this.#host[Symbol.asyncDispose]();
+    return this.#process[Symbol.asyncDispose]();
   }
 }
 
@@ -118,10 +111,10 @@ export class AppClient {
   readonly inboxId: string;
   readonly installationId: string;
   readonly #name: string;
-  readonly #host: AppHost;
+  readonly #process: AppProcess;
 
-  constructor(host: AppHost, { name, wallet, address, inboxId, installationId }: AppClientParts) {
-    this.#host = host;
+  constructor(process: AppProcess, { name, wallet, address, inboxId, installationId }: AppClientParts) {
+    this.#process = process;
     this.#name = name;
     this.wallet = wallet;
     this.address = address;
@@ -180,13 +173,13 @@ export class AppClient {
   /** Hears all messages from now on. */
   async listen(options: Json = {}): Promise<HeardStream> {
     const { stream } = await this.#call("streamAll", { options });
-    return new HeardStream(this.#host, Number(stream));
+    return new HeardStream(this.#process, Number(stream));
   }
 
   /** Hears of new conversations from now on. */
   async listenForConversations(): Promise<HeardStream> {
     const { stream } = await this.#call("streamConversations", {});
-    return new HeardStream(this.#host, Number(stream));
+    return new HeardStream(this.#process, Number(stream));
   }
 
   /** What the network knows of its inbox. */
@@ -221,17 +214,17 @@ export class AppClient {
   }
 
   async #call(operation: string, args: Json): Promise<Json> {
-    return await this.#host.call(operation, { client: this.#name, ...args });
+    return await this.#process.call(operation, { client: this.#name, ...args });
   }
 }
 
 /** A stream of an SDK and what has come of it. */
 export class HeardStream {
-  readonly #host: AppHost;
+  readonly #process: AppProcess;
   readonly #number: number;
 
-  constructor(host: AppHost, number: number) {
-    this.#host = host;
+  constructor(process: AppProcess, number: number) {
+    this.#process = process;
     this.#number = number;
   }
 
@@ -259,11 +252,11 @@ export class HeardStream {
   }
 
   async end(): Promise<void> {
-    await this.#host.call("endStream", { stream: this.#number });
+    await this.#process.call("endStream", { stream: this.#number });
   }
 
   #told(kind: string): readonly Json[] {
-    return this.#host.events.filter(({ event, stream }) => event === kind && stream === this.#number);
+    return this.#process.events.filter(({ event, stream }) => event === kind && stream === this.#number);
   }
 }
 
@@ -287,78 +280,6 @@ export function nodeApp({ url, bidi, env = {} }: NodeAppOptions): App {
 /** An app on the bindings of the browser SDK, by gRPC-Web. */
 export function wasmApp({ webUrl }: { readonly webUrl: string }): App {
   return new App(new AppProcess("node-app.mjs", ["./wasm-sdk.mjs"]), { apiUrl: webUrl });
-}
-
-/** An app in a process of Node. */
-export class AppProcess implements AppHost {
-  readonly events: Json[] = [];
-  readonly #child: Bun.Subprocess<"pipe", "pipe", "pipe">;
-  readonly #waiting = new Map<number, PromiseWithResolvers<Json>>();
-  #lastId = 0;
-  #stderr = "";
-
-  /** @param script a file of apps/, which gets the arguments. */
-  constructor(script: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    this.#child = Bun.spawn(["node", join(SDK_DIR, "apps", script), ...args], {
-      cwd: SDK_DIR,
-      env: { ...process.env, ...env },
-      stdin: "pipe",
-      stdout: "pipe",
-      stderr: "pipe",
-    });
-    void this.#hear();
-    void this.#hearErrors();
-  }
-
-  async call(operation: string, args: Json): Promise<Json> {
-    const id = ++this.#lastId;
-    const waiting = Promise.withResolvers<Json>();
-    this.#waiting.set(id, waiting);
-    this.#child.stdin.write(`${JSON.stringify({ id, operation, args })}\n`);
-    await this.#child.stdin.flush();
-    const late = AbortSignal.timeout(OPERATION_MS);
-    late.addEventListener("abort", () => {
-      waiting.reject(new Error(`${operation} took more than ${OPERATION_MS} ms; the SDK said:\n${this.#stderr}`));
-    });
-    return await waiting.promise;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#child.kill("SIGKILL"); // the SDK's destructors may wait for a network that is gone
-    await this.#child.exited;
-  }
-
-  async #hear(): Promise<void> {
-    const decoder = new TextDecoder();
-    let rest = "";
-    for await (const chunk of this.#child.stdout) {
-      const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) this.#take(line);
-    }
-    const code = await this.#child.exited;
-    for (const waiting of this.#waiting.values())
-      waiting.reject(new Error(`the app ended with ${code}:\n${this.#stderr}`));
-  }
-
-  #take(line: string): void {
-    if (!line.startsWith("{")) return; // the SDK's own log
-    const said = JSON.parse(line);
-    if ("event" in said) {
-      this.events.push(said);
-      return;
-    }
-    const waiting = this.#waiting.get(said.id);
-    this.#waiting.delete(said.id);
-    if ("error" in said) waiting?.reject(new Error(said.error));
-    else waiting?.resolve(said.value);
-  }
-
-  async #hearErrors(): Promise<void> {
-    const decoder = new TextDecoder();
-    for await (const chunk of this.#child.stderr)
-      this.#stderr = (this.#stderr + decoder.decode(chunk, { stream: true })).slice(-8_192);
-  }
 }
 
 function listOf(value: unknown): readonly unknown[] {

@@ -1,7 +1,8 @@
 /** An app on the browser SDK in a headless Chromium, if the machine has one. */
 
 import { join } from "node:path";
-import { App, AppProcess, SDK_DIR } from "./app";
+import { App } from "./app";
+import { AppProcess, SDK_DIR } from "./app-process";
 
 const BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { until } from "../../support/h2-node";
 import { UnreliableRelay } from "../../support/unreliable-relay";
-import { eventually, nodeApp } from "./app";
+import { eventually, GROUPLESS, newWallet, nodeApp } from "./app";
 import { installPackages, nodeSdkMissing } from "./install";
 import { SdkNode } from "./sdk-node";
 
@@ -72,13 +75,49 @@ describe.skipIf(missing !== undefined)(`a Node SDK whose network fails${skipped}
   }, 180_000);
 });
 
+describe.skipIf(missing !== undefined)(`an app that is killed and started again with its database${skipped}`, () => {
+  test("it is the same installation, and has or gets everything that was sent", async () => {
+    await using owned = new AsyncDisposableStack();
+    const directory = mkdtempSync(join(tmpdir(), "tideline-sdk-db-"));
+    owned.defer(() => rmSync(directory, { recursive: true, force: true }));
+    const node = owned.use(await SdkNode.start());
+    const writer = await owned.use(nodeApp({ url: node.url, bidi: true })).client();
+    const wallet = newWallet();
+    const options = { dbPath: join(directory, "reader.db3") };
+    const said: string[] = [];
+    const installations = new Set<string>();
+    let dm = "";
+    for (let round = 0; round < 3; round++) {
+      {
+        await using app = nodeApp({ url: node.url, bidi: true });
+        const reader = await app.client(wallet, options);
+        installations.add(reader.installationId);
+        const heard = await reader.listen();
+        dm ||= await writer.dm(reader);
+        await writer.send(dm, `live ${round}`);
+        said.push(`live ${round}`);
+        await eventually(
+          async () => heard.texts,
+          (texts) => texts.includes(`live ${round}`),
+          "the live text",
+        );
+        await reader.sync();
+        expect(await reader.texts(dm)).toEqual(said);
+      }
+      await writer.send(dm, `while away ${round}`);
+      said.push(`while away ${round}`);
+    }
+    expect(installations.size).toBe(1);
+  }, 120_000);
+});
+
 describe.skipIf(missing !== undefined)(`a Node SDK with server streams whose network fails${skipped}`, () => {
   test("its connection is cut: the stream comes back for what is new, and a sync finds what was sent meanwhile", async () => {
     await using owned = new AsyncDisposableStack();
     const node = owned.use(await SdkNode.start());
     const relay = owned.use(await UnreliableRelay.before(node.port));
     const writer = await owned.use(nodeApp({ url: node.url, bidi: false })).client();
-    const reader = await owned.use(nodeApp({ url: relay.address, bidi: false })).client();
+    const reader = await owned.use(nodeApp({ url: relay.address, bidi: false })).client(newWallet(), GROUPLESS);
     const heard = await reader.listen();
     const dm = await writer.dm(reader);
     await writer.send(dm, ...textsOf("before", 20));

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { type App, eventually, newWallet, nodeApp } from "./app";
+import { type App, eventually, GROUPLESS, newWallet, nodeApp } from "./app";
 import { installPackages, nodeSdkMissing } from "./install";
 import { SdkNode } from "./sdk-node";
 
@@ -20,8 +20,6 @@ afterAll(async () => await node?.[Symbol.asyncDispose]());
 const STREAMED = 200;
 /** More than two new installations at once get one welcome and pointers to it. */
 const MEMBERS = 10;
-/** Otherwise a client soon has a group of its own installations. */
-const GROUPLESS = { disableDeviceSync: true };
 
 for (const { name, bidi } of [
   { name: "bidirectional streams", bidi: true },
@@ -97,7 +95,7 @@ for (const { name, bidi } of [
     test(`four clients of one process ${bidi ? "share one stream" : "hold streams of their own"}`, async () => {
       await using process = nodeApp({ url: node.url, bidi });
       const writer = await app.client();
-      const readers = await process.clients(4);
+      const readers = await process.clients(4, GROUPLESS);
       const opened = node.streams.length;
       const mutates = await node.metric("tideline_mutates_total");
       const streams = await Promise.all(readers.map((reader) => reader.listen()));

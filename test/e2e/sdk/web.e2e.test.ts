@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { nodeApp, wasmApp } from "./app";
+import { GROUPLESS, newWallet, nodeApp, wasmApp } from "./app";
 import { AppSite, findBrowser } from "./browser";
 import { installPackages, nodeSdkMissing } from "./install";
 import { SdkNode } from "./sdk-node";
@@ -54,7 +54,7 @@ describe.skipIf(unrunnable !== undefined)(`the browser SDK in Chromium${skipped(
     await using site = await AppSite.start();
     await using page = site.open(browser ?? "", { webUrl: node.webUrl });
     await using native = nodeApp({ url: node.url, bidi: true });
-    const alice = await page.client();
+    const alice = await page.client(newWallet(), GROUPLESS);
     const carol = await native.client();
     expect(await alice.canMessage([carol.address])).toEqual({ [carol.address]: true });
     const dm = await alice.dm(carol);

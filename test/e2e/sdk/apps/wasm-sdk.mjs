@@ -24,7 +24,7 @@ export class Client {
       identifier,
       undefined,
       undefined,
-      wasm.DeviceSyncMode.Enabled,
+      wasm.DeviceSyncMode.Disabled,
     );
     const request = client.createInboxSignatureRequest();
     await request.addEcdsaSignature(await signer.signMessage(await request.signatureText()));
