@@ -2,7 +2,13 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, chownSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { IdentityApi } from "../../src/wire/gen/identity/api/v1/identity_pb";
+import { MlsApi } from "../../src/wire/gen/mls/api/v1/mls_pb";
 import { until } from "../support/h2-node";
+import { registration, Wallet } from "../support/identity-updates";
+import { type InstallationKeys, makeInstallationKeys, makeKeyPackage } from "../support/key-packages";
 import { QUIET_SETTINGS, ServeProcess } from "../support/serve-process";
 
 const ROOT = join(import.meta.dir, "../..");
@@ -62,6 +68,32 @@ async function run({ directory }: Alone, args: readonly string[]): Promise<strin
   return out;
 }
 
+/** Registers as an SDK does: key package first, then the inbox with its installation. */
+async function register(address: string, owner: Wallet, installation: InstallationKeys): Promise<void> {
+  const { identity, mls } = clientsOf(address);
+  const keyPackageTlsSerialized = Uint8Array.from(await makeKeyPackage(installation, {}));
+  await mls.uploadKeyPackage({ keyPackage: { keyPackageTlsSerialized } });
+  await identity.publishIdentityUpdate({ identityUpdate: await registration(owner, { installation }) });
+}
+
+/** What a node knows of somebody who registered. */
+async function registered(address: string, owner: Wallet, { publicKey }: InstallationKeys) {
+  const { identity, mls } = clientsOf(address);
+  const inboxes = await identity.getInboxIds({ requests: [{ identifier: owner.address }] });
+  const logs = await identity.getIdentityUpdates({ requests: [{ inboxId: owner.inboxId() }] });
+  const { keyPackages } = await mls.fetchKeyPackages({ installationKeys: [Uint8Array.from(publicKey)] });
+  return {
+    inboxId: inboxes.responses[0]?.inboxId,
+    updates: logs.responses[0]?.updates.length,
+    packages: keyPackages.filter(({ keyPackageTlsSerialized }) => keyPackageTlsSerialized.length > 0).length,
+  };
+}
+
+function clientsOf(address: string) {
+  const transport = createGrpcTransport({ baseUrl: `http://${address}` });
+  return { identity: createClient(IdentityApi, transport), mls: createClient(MlsApi, transport) };
+}
+
 /** Processes whose command line has a path in it. */
 function processesOf(directory: string): readonly string[] {
   return readdirSync("/proc")
@@ -88,6 +120,9 @@ describe("the executable, alone in an empty directory with an empty environment"
       const place = { directory: alone(name.replaceAll(" ", "-"), uid), uid };
       const cold = await serve(place);
       await run(place, ["publish", "--address", cold.serving.grpc, "--group", "kept", "before the kill"]);
+      const owner = new Wallet();
+      const keys = makeInstallationKeys();
+      await register(cold.serving.grpc, owner, keys);
       await cold.end("SIGKILL");
       await until(() => processesOf(place.directory).length === 0, "its database to stop with it", 10_000);
 
@@ -97,6 +132,11 @@ describe("the executable, alone in an empty directory with an empty environment"
       const lines = (await run(place, tail)).trim().split("\n");
       const messages = lines.map((line) => JSON.parse(line)).filter((event) => event.event === "message");
       expect(messages.map((message) => message.id)).toEqual(["1"]);
+      expect(await registered(warm.serving.grpc, owner, keys)).toEqual({
+        inboxId: owner.inboxId(),
+        updates: 1,
+        packages: 1,
+      });
       expect(cold.startMs).toBeLessThan(COLD_MS);
       expect(warm.startMs).toBeLessThan(WARM_MS);
       expect((await fetch(`http://${warm.serving.admin}/livez`)).status).toBe(200);
