@@ -1,6 +1,6 @@
 /** A Postgres of a drill's own, as durable as Postgres is, that can be killed and started again. */
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres, { type Sql } from "postgres";
@@ -12,6 +12,7 @@ import {
   initCluster,
   type RunningServer,
   type ServerHost,
+  SUPERUSER,
   sendSignal,
   startServer,
 } from "../../../src/store/embedded-server";
@@ -32,15 +33,17 @@ export class FaultPostgres implements AsyncDisposable {
   readonly target: DatabaseTarget;
   readonly #directory: string;
   readonly #host: ServerHost;
+  readonly #settings: Readonly<Record<string, string>>;
   #server: RunningServer | undefined;
 
-  private constructor(directory: string) {
+  private constructor(directory: string, settings: Readonly<Record<string, string>> = {}) {
     const binaries = locateBinaries();
     const cluster = join(directory, "cluster");
     const owner = chooseOwner(cluster, join(binaries.root, "bin/postgres"));
     makeServerDirectory(directory, owner);
     makeServerDirectory(cluster, owner);
     this.#directory = directory;
+    this.#settings = { ...SETTINGS, ...settings, unix_socket_directories: directory };
     const library = libraryPath(binaries, join(directory, "lib"));
     this.#host = { binaries, libraryPath: library, owner, cluster, clock: systemClock, log: silentLogger };
     this.target = embeddedTarget(directory);
@@ -53,6 +56,20 @@ export class FaultPostgres implements AsyncDisposable {
     return server;
   }
 
+  /** A hot standby of a server, which is stopped for a moment to be copied. */
+  static async standbyOf(primary: FaultPostgres): Promise<FaultPostgres> {
+    const conninfo = `host=${primary.#directory} user=${SUPERUSER} dbname=postgres`;
+    const directory = mkdtempSync(join(tmpdir(), "tideline-fault-pg-"));
+    const standby = new FaultPostgres(directory, { primary_conninfo: conninfo });
+    const { cluster } = standby.#host;
+    await primary.end("SIGINT");
+    const copied = Bun.spawnSync(["cp", "--archive", `${primary.#host.cluster}/.`, cluster]);
+    if (!copied.success) throw new Error(`the cluster could not be copied: ${copied.stderr}`);
+    writeFileSync(join(cluster, "standby.signal"), "");
+    await Promise.all([primary.startAgain(), standby.startAgain()]);
+    return standby;
+  }
+
   /** For DATABASE_URL. */
   get url(): string {
     return targetUrl(this.target);
@@ -63,7 +80,7 @@ export class FaultPostgres implements AsyncDisposable {
     const endMs = systemClock.now() + LEFTOVER_MS;
     for (;;) {
       try {
-        this.#server = await startServer(this.#host, { ...SETTINGS, unix_socket_directories: this.#directory });
+        this.#server = await startServer(this.#host, this.#settings);
         return;
       } catch (error) {
         if (systemClock.now() > endMs) throw error;

@@ -1,0 +1,38 @@
+import { expect, test } from "bun:test";
+import { askToStore } from "./support/ask-to-store";
+import { Drill } from "./support/drill";
+import { FaultNode } from "./support/node";
+import { FaultPostgres } from "./support/postgres";
+import { scaled } from "./support/settings";
+
+/** With the retries of a node (5 s). */
+const REFUSED_MS = 15_000;
+
+test("a node on a hot standby serves what its primary is given, says no to publishers, and takes them once it is promoted", async () => {
+  await using primary = await FaultPostgres.start();
+  await using first = await FaultNode.start({ databaseUrl: primary.url });
+  await using standby = await FaultPostgres.standbyOf(primary);
+  await using node = await FaultNode.start({ databaseUrl: standby.url, env: { TIDELINE_NOTIFY: "poll" } });
+  await using drill = new Drill({ fault: 10, title: "hot standby" });
+  const topics = drill.topics({ groups: 4, welcomes: 1 });
+  const stream = drill.subscribe(node, { topics });
+  const before = drill.publish(first, { topics, perSecond: scaled(200) });
+  await drill.moreAcks(40);
+  const { status } = await node.readiness();
+  const words = await askToStore(node);
+  await drill.moreAcks(20);
+
+  // What is replicated later than it is acked would be lost with the primary: that is the operator's choice, not ours.
+  await before.stop();
+  await drill.until("the standby to have everything", REFUSED_MS, () => stream.reading.received >= drill.ledger.length);
+  await primary.end("SIGKILL");
+  const admin = standby.connect();
+  await admin`SELECT pg_promote()`;
+  await admin.end();
+  drill.publish(node, { topics, perSecond: scaled(200) });
+  await drill.moreAcks(40);
+  expect(words).toMatch(/^unavailable: .*25006/);
+  expect(status).toBe(200);
+  expect(stream.connects).toBe(1);
+  await drill.finish({ readAt: node });
+}, 90_000);
