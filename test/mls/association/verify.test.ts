@@ -213,22 +213,28 @@ describe("an installation's signature", () => {
 
   test("that only holds with the cofactor is refused: clients verify without", async () => {
     const text = Buffer.from(signatureText(await created(owner)));
-    const { publicKey, bytes } = signWithTorsion(text);
     const context = Buffer.from("IDENTITY UPDATE SIGNATURE");
-    expect(ed25519ph.verify(bytes, text, publicKey, { context, zip215: false })).toBe(true);
-    expect(await signed((signature) => ({ ...signature, publicKey, bytes }))).toBe("badSignature");
+    for (const where of ["key", "commitment"] as const) {
+      const { publicKey, bytes } = signWithTorsion(text, where);
+      expect(ed25519ph.verify(bytes, text, publicKey, { context, zip215: false })).toBe(true);
+      expect(await signed((signature) => ({ ...signature, publicKey, bytes }))).toBe("badSignature");
+    }
   });
 });
 
-/** A signature whose key has a part of small order, as whoever holds a key can make one. */
-function signWithTorsion(text: Uint8Array) {
+/** A signature whose key or commitment has a part of small order, as whoever holds a key can make one. */
+function signWithTorsion(text: Uint8Array, where: "key" | "commitment") {
   const { Point } = ed25519;
   const torsion = Point.fromHex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa"); // of order 8
   const secret = 12_345n;
-  const publicKey = Point.BASE.multiply(secret).add(torsion).toBytes();
+  const publicKey = Point.BASE.multiply(secret)
+    .add(where === "key" ? torsion : Point.ZERO)
+    .toBytes();
   const context = Buffer.from("IDENTITY UPDATE SIGNATURE");
   const nonce = 54_321n;
-  const commitment = Point.BASE.multiply(nonce).toBytes();
+  const commitment = Point.BASE.multiply(nonce)
+    .add(where === "key" ? Point.ZERO : torsion)
+    .toBytes();
   const hash = (...parts: Uint8Array[]) => new Bun.CryptoHasher("sha512").update(Buffer.concat(parts)).digest();
   const prefix = Buffer.concat([
     Buffer.from("SigEd25519 no Ed25519 collisions"),
@@ -316,6 +322,7 @@ describe("a passkey's signature", () => {
       expect(await from(text)()).toBe("malformedSignature");
     }
     expect(await from('{"origin":"a","challenge":"c","\\u006frigin":"b"}')()).toBe("malformedSignature");
+    expect(await from('\ufeff{"origin":"a","challenge":"c"}')()).toBe("malformedSignature");
     expect(await changed(() => ({ clientDataJson: Uint8Array.of(0xff) }))).toBe("malformedSignature");
   });
 
