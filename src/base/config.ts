@@ -58,7 +58,7 @@ export const SERVE_SETTINGS = {
     flag: "admin-listen",
     kind: listenAddressOrOff,
     default: "127.0.0.1:5559",
-    sentence: "Where /livez, /readyz and /metrics answer; keep it away from the public.",
+    sentence: "Where /livez, /readyz, /metrics and /streams answer; keep it away from the public.",
   },
   tlsCert: {
     env: "TIDELINE_TLS_CERT",

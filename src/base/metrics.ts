@@ -190,6 +190,7 @@ function serveMetrics(make: Maker): ServeMetrics {
     certificateValidTo: make.level(
       "certificate_valid_to_seconds",
       "When the certificate ends to be valid, in seconds since 1970; 0 without TLS.",
+      "min",
     ),
   };
 }
@@ -235,8 +236,8 @@ function retentionMetrics(make: Maker): RetentionMetrics {
 function canaryMetrics(make: Maker): CanaryMetrics {
   return {
     seconds: make.spread("canary_seconds", "Seconds from publishing a canary to its delivery.", SECONDS),
-    lastSeconds: make.level("canary_last_seconds", "Seconds that the last canary took."),
-    silentSeconds: make.level("canary_silent_seconds", "Seconds since a canary came through."),
+    lastSeconds: make.level("canary_last_seconds", "Seconds that the last canary took.", "max"),
+    silentSeconds: make.level("canary_silent_seconds", "Seconds since a canary came through.", "max"),
     lost: make.count("canaries_lost_total", "Canaries that never came through."),
   };
 }

@@ -12,11 +12,12 @@ import type { FeedOptions } from "../feed/options";
 import { chainReader } from "../mls/association/chains";
 import { type Readiness, startAdmin } from "../operator/admin";
 import { watchFeed } from "../operator/feed-metrics";
+import type { StreamSnapshot } from "../operator/streams";
 import { type Canary, startCanary } from "../serve/canary";
 import { type Certificate, openCertificate } from "../serve/certificate";
 import { startH2 } from "../serve/h2";
 import { leave } from "../serve/lifecycle";
-import { createStreamHost } from "../serve/runner-host";
+import { createStreamHost, type StreamRegistry } from "../serve/runner-host";
 import { registerServices, unaryRpcs } from "../serve/services";
 import { StreamCounts } from "../serve/services-metrics";
 import { startWeb } from "../serve/web";
@@ -53,6 +54,12 @@ interface Counted {
   snapshots(): Promise<readonly string[]>;
 }
 
+/** What the operator can ask for, as the parts that know it come up. */
+interface Told {
+  readiness: () => Readiness | undefined;
+  streams: () => Iterable<StreamSnapshot>;
+}
+
 /** Starts everything that a node is made of. What was started is stopped again if the rest cannot be. */
 export async function startNode(config: ServeConfig, log: Logger, workers: Counted): Promise<ServingNode> {
   await using parts = new AsyncDisposableStack();
@@ -61,10 +68,9 @@ export async function startNode(config: ServeConfig, log: Logger, workers: Count
   const shown = { contentType, render: async () => metrics.render(await workers.snapshots()) };
 
   // The operator's port is up before there is anything to be ready, and down last.
-  let readiness: () => Readiness | undefined = () => undefined;
-  const admin =
-    config.adminListen &&
-    parts.use(await startAdmin({ ...config.adminListen, readiness: () => readiness(), metrics: shown }));
+  const told: Told = { readiness: () => undefined, streams: () => [] };
+  const asked = { readiness: () => told.readiness(), streams: () => told.streams(), metrics: shown };
+  const admin = config.adminListen && parts.use(await startAdmin({ ...config.adminListen, ...asked }));
 
   // Truth.
   const database = await openDatabase(config, log, parts);
@@ -88,7 +94,7 @@ export async function startNode(config: ServeConfig, log: Logger, workers: Count
   await feed.start();
   watchFeed(metrics, () => feed.stats());
   let canary: Canary | undefined;
-  readiness = () => ({
+  told.readiness = () => ({
     migrated: true,
     lookedOnce: feed.ready,
     notifications: config.notify === "poll" ? "polling" : feed.stats().listening ? "listening" : "deaf",
@@ -100,7 +106,8 @@ export async function startNode(config: ServeConfig, log: Logger, workers: Count
   canary = sendCanaries(config, { store, feed, metrics, log }, parts);
 
   // From streams to clients.
-  const { grpc, web } = await openPorts(config, { feed, store, metrics, log }, parts);
+  const { grpc, web, registry } = await openPorts(config, { feed, store, metrics, log }, parts);
+  told.streams = () => snapshots(registry);
 
   const held = parts.move();
   return {
@@ -154,7 +161,13 @@ async function openPorts(config: ServeConfig, { feed, store, metrics, log }: Ser
   const ports = web === undefined ? [grpc] : [grpc, web];
   // Clients are let go of before anything that their streams live on.
   parts.defer(() => leave({ ports, streams: streams.streams, clock, log, graceMs: config.shutdownMs }));
-  return { grpc: grpc.address, web: web?.address };
+  return { grpc: grpc.address, web: web?.address, registry: streams.streams };
+}
+
+function* snapshots(registry: StreamRegistry): Generator<StreamSnapshot> {
+  for (const [stream, { rpc, protocol, openedAt, account }] of registry.entries()) {
+    yield { stream, rpc, protocol, ageMs: Math.round(clock.now() - openedAt), account };
+  }
 }
 
 function revealUrls(urls: ServeConfig["chainRpc"]): ReadonlyMap<bigint, string> {

@@ -4,6 +4,7 @@
  */
 
 import type { Metrics } from "../base/metrics";
+import { type StreamSnapshot, showStreams } from "./streams";
 
 /** What a node needs before it is ready. */
 export interface Readiness {
@@ -31,6 +32,8 @@ export interface AdminOptions {
   readonly port: number;
   /** Asked for each /readyz; `undefined` while the node is still being put together. */
   readonly readiness: () => Readiness | undefined;
+  /** Asked for each /streams: those that are open. */
+  readonly streams: () => Iterable<StreamSnapshot>;
   readonly metrics: Pick<Metrics, "contentType"> & { render(): Promise<string> };
 }
 
@@ -40,7 +43,7 @@ export interface AdminServer extends AsyncDisposable {
 }
 
 /**
- * Listens on the admin port: /livez, /readyz, /metrics.
+ * Listens on the admin port: /livez, /readyz, /metrics, /streams.
  * @throws Error that says what to do when the address cannot be listened on.
  */
 export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
@@ -83,7 +86,7 @@ function listen(options: AdminOptions) {
   }
 }
 
-async function answer(request: Request, { readiness, metrics }: AdminOptions): Promise<Response> {
+async function answer(request: Request, { readiness, metrics, streams }: AdminOptions): Promise<Response> {
   const { pathname } = new URL(request.url);
   if (request.method !== "GET" && request.method !== "HEAD") {
     return text(405, `${pathname} is read by GET, not ${request.method}`, { allow: "GET, HEAD" });
@@ -95,8 +98,10 @@ async function answer(request: Request, { readiness, metrics }: AdminOptions): P
       return ready(readiness());
     case "/metrics":
       return new Response(await metrics.render(), { headers: { "content-type": metrics.contentType, ...NO_STORE } });
+    case "/streams":
+      return Response.json(showStreams(streams()), { headers: NO_STORE });
     default:
-      return text(404, "there is /livez, /readyz and /metrics");
+      return text(404, "there is /livez, /readyz, /metrics and /streams");
   }
 }
 

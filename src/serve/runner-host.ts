@@ -73,6 +73,11 @@ export function createStreamHost(parts: StreamHostParts): StreamHost {
 
 /** A stream as its registry sees it. */
 export interface RegisteredStream {
+  readonly rpc: string;
+  /** How it came in: `grpc`, `connect`, … */
+  readonly protocol: string;
+  /** On the clock of its host. */
+  readonly openedAt: number;
   readonly account: SessionAccount;
   /** Ends the stream with `shutdown`, if it has not ended. */
   shutdown(): void;

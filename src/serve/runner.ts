@@ -44,12 +44,12 @@ const MIN_WAIT_MS = 1;
  */
 export class StreamRunner implements Subscriber, RegisteredStream, Sleeper {
   readonly #host: StreamHost;
-  readonly #rpc: string;
-  readonly #protocol: string;
+  readonly rpc: string;
+  readonly protocol: string;
   readonly #id: number;
   readonly #session: Session;
   readonly #slot: TurnSlot;
-  readonly #openedAt: number;
+  readonly openedAt: number;
   readonly #replays: Replays;
   /** Names its alarm, if one is set. */
   #alarm: number | undefined;
@@ -62,14 +62,14 @@ export class StreamRunner implements Subscriber, RegisteredStream, Sleeper {
   constructor(host: StreamHost, options: RunnerOptions, onTurn?: () => void) {
     const { feed, clock, withPings, withoutPings } = host;
     this.#host = host;
-    this.#rpc = options.rpc;
-    this.#protocol = options.protocol;
-    this.#openedAt = clock.now();
+    this.rpc = options.rpc;
+    this.protocol = options.protocol;
+    this.openedAt = clock.now();
     this.#slot = (options.group ?? host.turns.group()).slot(onTurn ?? (() => this.#pulled?.()));
     this.#replays = new Replays(feed, this);
-    this.#session = new Session(options.liveness ? withPings : withoutPings, this.#openedAt);
+    this.#session = new Session(options.liveness ? withPings : withoutPings, this.openedAt);
     this.#id = host.streams.add(this);
-    host.metrics.streamOpened(this.#rpc);
+    host.metrics.streamOpened(this.rpc);
     host.log.info("stream opened", this.#named());
   }
 
@@ -139,7 +139,7 @@ export class StreamRunner implements Subscriber, RegisteredStream, Sleeper {
 
   /** A request of a type that this node does not know came (R-5b). */
   ignoreRequest(): void {
-    this.#host.metrics.requestIgnored(this.#rpc);
+    this.#host.metrics.requestIgnored(this.rpc);
   }
 
   /** For the feed. */
@@ -163,8 +163,8 @@ export class StreamRunner implements Subscriber, RegisteredStream, Sleeper {
     const outcome = outcomeOfEnd(this.#end, delivered);
     const { account } = this;
     this.#host.streams.remove(this.#id);
-    this.#host.metrics.streamEnded(this.#rpc, outcome, account);
-    const ms = Math.round(this.#host.clock.now() - this.#openedAt);
+    this.#host.metrics.streamEnded(this.rpc, outcome, account);
+    const ms = Math.round(this.#host.clock.now() - this.openedAt);
     const level = outcome === "replayFailed" ? "warn" : "info";
     const detail = detailOfEnd(this.#end);
     this.#host.log[level]("stream ended", { ...this.#named(), reason: outcome, detail, ms, ...account });
@@ -280,7 +280,7 @@ export class StreamRunner implements Subscriber, RegisteredStream, Sleeper {
 
   /** What tells this stream from others in the log. */
   #named(): LogFields {
-    return { stream: this.#id, rpc: this.#rpc, protocol: this.#protocol };
+    return { stream: this.#id, rpc: this.rpc, protocol: this.protocol };
   }
 
   /** The end: nothing of the feed and the clock is held any more (I12, R-47). */

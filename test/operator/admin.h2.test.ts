@@ -1,16 +1,19 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createMetrics } from "../../src/base/metrics";
+import { Counters } from "../../src/core/session/account";
 import { type AdminServer, missing, type Readiness, startAdmin } from "../../src/operator/admin";
+import type { StreamSnapshot } from "../../src/operator/streams";
 
 const canary = { silentMs: 100, limitMs: 15_000, lastMs: 3 };
 const READY: Readiness = { migrated: true, lookedOnce: true, notifications: "listening", canary };
 
 const metrics = createMetrics();
 let readiness: Readiness | undefined;
+let streams: readonly StreamSnapshot[] = [];
 let admin: AdminServer;
 let url: string;
 beforeAll(async () => {
-  admin = await startAdmin({ host: "127.0.0.1", port: 0, readiness: () => readiness, metrics });
+  admin = await startAdmin({ host: "127.0.0.1", port: 0, readiness: () => readiness, streams: () => streams, metrics });
   url = `http://127.0.0.1:${admin.address.port}`;
 });
 afterAll(async () => admin[Symbol.asyncDispose]());
@@ -56,9 +59,24 @@ test("/metrics shows what was counted, in the format of Prometheus", async () =>
   expect(await response.text()).toContain("\ntideline_unknown_requests_total 3\n");
 });
 
+test("/streams shows those that are furthest behind, with their whole account, and how many there are", async () => {
+  const now = { topics: 1, waves: 0, dueOffsets: 0, heldOffsets: 0, rowsInHand: 0 };
+  streams = Array.from({ length: 150 }, (_, n) => ({
+    stream: n + 1,
+    rpc: "Subscribe",
+    protocol: "grpc",
+    ageMs: n,
+    account: { ...new Counters(), ...now, lagOffsets: n === 42 ? 7 : 0 },
+  }));
+  const shown: unknown = await (await fetch(`${url}/streams`)).json();
+  expect(shown).toMatchObject({ open: 150, shown: 100 });
+  expect(shown).toHaveProperty("streams.0", expect.objectContaining({ stream: 43, lagOffsets: 7, offers: 0 }));
+  expect(shown).toHaveProperty("streams.1", expect.objectContaining({ stream: 150, ageMs: 149 }));
+});
+
 test("anything else is refused in words", async () => {
   const unknown = await fetch(`${url}/`);
-  expect([unknown.status, await unknown.text()]).toEqual([404, "there is /livez, /readyz and /metrics\n"]);
+  expect([unknown.status, await unknown.text()]).toEqual([404, "there is /livez, /readyz, /metrics and /streams\n"]);
   const post = await fetch(`${url}/livez`, { method: "POST" });
   expect([post.status, post.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
   expect((await fetch(`${url}/readyz`, { method: "HEAD" })).status).toBe(200);
@@ -66,6 +84,6 @@ test("anything else is refused in words", async () => {
 
 test("a port that is taken is a clear error", async () => {
   const { host, port } = admin.address;
-  const second = startAdmin({ host, port, readiness: () => readiness, metrics });
+  const second = startAdmin({ host, port, readiness: () => readiness, streams: () => streams, metrics });
   await expect(second).rejects.toThrow(`the admin port ${host}:${port} cannot be listened on: another program has it`);
 });

@@ -11,7 +11,7 @@ function account(counted: Partial<SessionAccount>): SessionAccount {
 }
 
 function stream(counted: Partial<SessionAccount>): RegisteredStream {
-  return { account: account(counted), shutdown: () => {} };
+  return { rpc: "Subscribe", protocol: "grpc", openedAt: 0, account: account(counted), shutdown: () => {} };
 }
 
 test("every metric has a name of ours and a help text, and each process has its own", async () => {
