@@ -79,6 +79,11 @@ export class ServerStream {
     await this.#until(() => this.messages.length >= count || undefined, `${count} messages`);
   }
 
+  /** Waits until it has ended. */
+  async ended(): Promise<CallEnd> {
+    return await this.#until(() => this.#end, "the end of the stream");
+  }
+
   cancel(): void {
     this.#call.cancel();
   }

@@ -37,7 +37,7 @@ export function decodeSubscribeGroupMessagesRequest(bytes: Uint8Array): DecodedR
   return fromSubscribeGroupMessagesRequest(request);
 }
 
-/** Reads the request of SubscribeWelcomeMessages. Bytes that are none, or a filter without an installation, are `malformed`. */
+/** Reads the request of SubscribeWelcomeMessages. Bytes that are none, or name no installation, are `malformed`. */
 export function decodeSubscribeWelcomeMessagesRequest(bytes: Uint8Array): DecodedRequest {
   let request: SubscribeWelcomeMessagesRequest;
   try {
@@ -54,8 +54,9 @@ export function fromSubscribeGroupMessagesRequest({ filters }: SubscribeGroupMes
   return fixedMutate(GROUP, "group_id", groups);
 }
 
-/** The same for a request that another codec has read already. */
+/** The same for a request that another codec has read already. Every client has an installation to name. */
 export function fromSubscribeWelcomeMessagesRequest({ filters }: SubscribeWelcomeMessagesRequest): DecodedRequest {
+  if (filters.length === 0) return malformed("filters: wanted at least 1, found none");
   const installations = filters.map(({ installationKey, idCursor }) => ({ identifier: installationKey, idCursor }));
   return fixedMutate(WELCOME, "installation_key", installations);
 }

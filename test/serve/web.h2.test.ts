@@ -113,11 +113,16 @@ describe.each(TRANSPORTS)("%s over HTTP/1.1", (name, transport) => {
     cancel.abort();
   });
 
-  test("a stream with an empty identifier ends with INVALID_ARGUMENT", async () => {
-    const read = async () => {
+  test("a stream with an empty identifier, and one of welcomes without filters, ends with INVALID_ARGUMENT", async () => {
+    const groups = async () => {
       for await (const _ of client.subscribeGroupMessages({ filters: [{}] }));
     };
-    expect((await failure(read())).code).toBe(Code.InvalidArgument);
+    const welcomes = async () => {
+      for await (const _ of client.subscribeWelcomeMessages({ filters: [] }));
+    };
+    expect((await failure(groups())).code).toBe(Code.InvalidArgument);
+    const none = await failure(welcomes());
+    expect([none.code, none.rawMessage]).toEqual([Code.InvalidArgument, "filters: wanted at least 1, found none"]);
   });
 });
 

@@ -42,10 +42,16 @@ test("filters of installations become a Mutate of welcome topics", () => {
   expect(decoded).toMatchObject({ event: { mutate: { adds: [{ topic: "\x01\x07", cursor: 2n ** 63n - 1n }] } } });
 });
 
-test("no filters are a Mutate without adds, so that the stream stays open: SDKs of new clients begin like that", () => {
+test("no filters of groups are a Mutate without adds, so that the stream stays open: SDKs of new clients begin like that", () => {
   expect(decodeSubscribeGroupMessagesRequest(groups())).toMatchObject({
     event: { kind: "mutate", mutate: { adds: [] } },
   });
+});
+
+test("no filters of installations are malformed: every client has one", () => {
+  expect(detail(decodeSubscribeWelcomeMessagesRequest(new Uint8Array()))).toBe(
+    "filters: wanted at least 1, found none",
+  );
 });
 
 test("an empty identifier and one that is too long are malformed, and the words name the filter (R-6)", () => {

@@ -1,7 +1,7 @@
 import type { Topic } from "../../core/topic";
 import { MlsApi } from "../../wire/gen/mls/api/v1/mls_pb";
 import { casesOf, expectSame, expectThat } from "../case";
-import { showStatus } from "../grpc";
+import { CODE, showStatus } from "../grpc";
 import { heardGroupMessage, heardWelcome } from "../heard";
 import { identifierOf, type NodeUnderTest } from "../node";
 import { ServerStream } from "../server-stream";
@@ -111,19 +111,28 @@ export const LEGACY = casesOf("legacy streams", [
     },
   },
   {
-    id: "streams-without-filters-stay-open",
-    rules: ["v3 SubscribeGroupMessages", "v3 SubscribeWelcomeMessages"],
+    id: "group-stream-without-filters-stays-open",
+    rules: ["v3 SubscribeGroupMessages"],
     level: "strict",
-    promise: "A stream without a filter is let in and stays open with nothing to say: SDKs of new clients begin so.",
+    promise: "A group stream without a filter stays open with nothing to say: SDKs of new clients begin so.",
     run: async (node) => {
-      const streams = [groupStream(node), welcomeStream(node)];
-      for (const stream of streams) await stream.headers();
+      const stream = groupStream(node);
+      await stream.headers();
       await node.publish(node.group());
       await node.sleep(SILENCE_MS);
-      for (const { end, messages } of streams) {
-        expectThat(end === undefined, "an open stream", end === undefined ? "" : showStatus(end));
-        expectThat(messages.length === 0, "no message", `${messages.length}`);
-      }
+      const { end, messages } = stream;
+      expectThat(end === undefined, "an open stream", end === undefined ? "" : showStatus(end));
+      expectThat(messages.length === 0, "no message", `${messages.length}`);
+    },
+  },
+  {
+    id: "welcome-stream-needs-filters",
+    rules: ["v3 SubscribeWelcomeMessages"],
+    level: "strict",
+    promise: "A welcome stream without a filter is refused with INVALID_ARGUMENT.",
+    run: async (node) => {
+      const end = await welcomeStream(node).ended();
+      expectThat(end.code === CODE.invalidArgument, "INVALID_ARGUMENT (3)", showStatus(end));
     },
   },
   {

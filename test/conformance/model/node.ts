@@ -13,7 +13,7 @@ import { type Broken, UNBROKEN } from "./faults";
 import { IdentityBook } from "./identities";
 import { MessageLog } from "./log";
 import { topicFrom } from "./publishing";
-import { STATUS } from "./status";
+import { invalid, STATUS } from "./status";
 import { ModelStream, type Response, type Wire } from "./stream";
 import { orFail, serveIdentity, serveUnary, type UnaryParts } from "./unary";
 import { faultOf, ModelCall } from "./wire";
@@ -162,6 +162,7 @@ function addsOfGroups(bytes: Uint8Array): readonly Add[] {
 
 function addsOfWelcomes(bytes: Uint8Array): readonly Add[] {
   const { filters } = decodeBytes(SubscribeWelcomeMessagesRequestSchema, bytes);
+  if (filters.length === 0) invalid("filters: wanted at least 1, found none");
   return filters.map(({ installationKey, idCursor }) => ({ topic: topicFrom(1, installationKey), cursor: idCursor }));
 }
 
