@@ -1,6 +1,6 @@
 import { busyCores, type Calls, databaseUsPerCall, serverUsPerCall } from "../support/callers";
 import { type BenchDatabase, startDatabase } from "../support/database";
-import { runningTarget, startNode, type Target } from "../support/processes";
+import { runningTarget, startNode, startServer, type Target } from "../support/processes";
 import { type CallTiming, callTiming, type Figure, type Question, type RunOptions } from "../support/question";
 import { measureByCalls, measureInProcess, measureInsert, type PublishCell } from "./measure";
 
@@ -24,6 +24,8 @@ interface Measured {
   readonly calls: Calls;
   /** Rows per second of the reference. */
   readonly insert: number;
+  /** CPU of a bare server for the same call, in microseconds; NaN where nothing goes through the RPC. */
+  readonly bareCallUs: number;
 }
 
 export const publish: Question = {
@@ -46,7 +48,7 @@ async function measureRun(cells: readonly PublishCell[], options: RunOptions): P
     const results: Measured[] = [];
     for (const cell of cells) {
       const calls = await measureByCalls({ nodes, database: undefined }, cell, timing);
-      results.push({ calls, insert: Number.NaN });
+      results.push({ calls, insert: Number.NaN, bareCallUs: Number.NaN });
     }
     return results;
   }
@@ -67,7 +69,15 @@ async function measureCell(database: BenchDatabase, cell: PublishCell, timing: C
     cell.way === "gRPC"
       ? await measureByCalls({ nodes, database }, cell, timing)
       : await measureInProcess(database, cell, timing);
-  return { calls, insert: await measureInsert(database.url, cell, Math.min(timing.seconds, 1)) };
+  const insert = await measureInsert(database.url, cell, Math.min(timing.seconds, 1));
+  return { calls, insert, bareCallUs: cell.way === "gRPC" ? await measureBareCall(cell, timing) : Number.NaN };
+}
+
+/** Of a server that answers the same calls and does nothing for them. */
+async function measureBareCall(cell: PublishCell, { warmupCalls, seconds }: CallTiming): Promise<number> {
+  await using bare = await startServer(["test/bench/support/bare-node.ts"]);
+  const timing = { warmupCalls, seconds: Math.min(seconds, 1) };
+  return serverUsPerCall(await measureByCalls({ nodes: [bare], database: undefined }, cell, timing));
 }
 
 /** Of a running node only what goes through the RPC can be asked, by as many nodes as were named. */
@@ -110,6 +120,9 @@ function figures(cell: PublishCell, results: readonly Measured[]): readonly Figu
       name: `${name}: CPU of the ${cell.way === "gRPC" ? "nodes" : "process"} a message`,
       unit: "µs",
       values: values(({ calls }) => serverUsPerCall(calls)),
+      ...(cell.way === "gRPC" && {
+        reference: { name: "bare HTTP/2 server", values: values(({ bareCallUs }) => bareCallUs) },
+      }),
       better: "less",
     },
     {
