@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { systemClock } from "../../src/base/clock";
+import { DEFAULT_FEED_OPTIONS } from "../../src/feed/options";
 import type { Span } from "./support/column";
 import { Drill } from "./support/drill";
 import { FaultNode } from "./support/node";
@@ -11,12 +12,14 @@ const PER_SECOND = scaled(20_000);
 const PUBLISHERS = 4;
 /** Large requests, so that publishing leaves the machine to the streams. */
 const REQUEST_MESSAGES = 500;
-/** Until the tail is full and the engine warm; then as the measure; then the fault. */
-const WARM_MS = 6_000;
+/** How long the node's tail may take to fill up: only then its memory can be flat. */
+const FILL_MS = 90_000;
+/** As the measure, and then as the fault. */
 const BEFORE_MS = 8_000;
 const PAUSED_MS = 30_000;
 /** How long the paused reader may take for all it has missed. */
 const SETTLE_MS = 180_000;
+const TAIL_ROWS = DEFAULT_FEED_OPTIONS.tailRows;
 const MIB = 1_048_576;
 /** Less than a tenth of what goes past the paused reader. */
 const FLAT_BYTES = 96 * MIB;
@@ -34,7 +37,7 @@ test("a reader that takes nothing for 30 s of 20 000 messages/s: its stream live
   for (let n = 0; n < PUBLISHERS; n++) {
     drill.publish(node, { topics, perSecond: PER_SECOND / PUBLISHERS, batch: REQUEST_MESSAGES });
   }
-  await systemClock.sleep(WARM_MS);
+  await drill.until("a full tail", FILL_MS, async () => (await node.metric("tideline_tail_rows")) >= TAIL_ROWS);
 
   const before = await watch(node, BEFORE_MS);
   const publishedBefore = drill.ledger.length;
