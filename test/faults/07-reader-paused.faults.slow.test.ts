@@ -21,8 +21,8 @@ const PAUSED_MS = 30_000;
 const SETTLE_MS = 180_000;
 const TAIL_ROWS = DEFAULT_FEED_OPTIONS.tailRows;
 const MIB = 1_048_576;
-/** Less than a tenth of what goes past the paused reader. */
-const FLAT_BYTES = 96 * MIB;
+/** Less than half of what goes past the paused reader between the first and the last third of its pause. */
+const FLAT_BYTES = 48 * MIB;
 /** What a machine that is busy with others may add to a delivery. */
 const NOISE_MS = 500;
 
@@ -56,7 +56,9 @@ test("a reader that takes nothing for 30 s of 20 000 messages/s: its stream live
   const caughtUpMs = performance.now() - resumedAt;
 
   const p99 = { before: p99Of(others, before.span), during: p99Of(others, during.span) };
-  const grownBytes = during.maxRssBytes - before.maxRssBytes;
+  // Garbage makes it rise and fall by a hundred MiB: what is really held shows where it is lowest.
+  const third = Math.floor(during.rssBytes.length / 3);
+  const grownBytes = Math.min(...during.rssBytes.slice(-third)) - Math.min(...during.rssBytes.slice(0, third));
   expect(missed).toBeGreaterThan(published / 2); // else it was not paused
   expect(grownBytes).toBeLessThan(FLAT_BYTES);
   expect(p99.during).toBeLessThan(2 * p99.before + NOISE_MS);
@@ -78,18 +80,19 @@ test("a reader that takes nothing for 30 s of 20 000 messages/s: its stream live
 
 interface Watched {
   readonly span: Span;
-  readonly maxRssBytes: number;
+  /** Four times a second. */
+  readonly rssBytes: readonly number[];
 }
 
 /** Lets time pass and looks at the memory of a node meanwhile. */
 async function watch(node: FaultNode, ms: number): Promise<Watched> {
   const fromMs = performance.now();
-  let maxRssBytes = 0;
+  const rssBytes: number[] = [];
   while (performance.now() - fromMs < ms) {
     await systemClock.sleep(250);
-    maxRssBytes = Math.max(maxRssBytes, node.handles.rssBytes);
+    rssBytes.push(node.handles.rssBytes);
   }
-  return { span: { fromMs, toMs: performance.now() }, maxRssBytes };
+  return { span: { fromMs, toMs: performance.now() }, rssBytes };
 }
 
 /** Of live deliveries to some streams. */
