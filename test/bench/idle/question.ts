@@ -1,6 +1,7 @@
 import { startNode, startServer, type Target } from "../support/processes";
 import { type Effort, type Figure, type Question, repeat } from "../support/question";
 import { holdStill, type Idle, type IdleSize, share } from "./measure";
+import { measureRest, type Rest } from "./rest";
 
 /** Unless full, there are more Pings in a shorter time; what they take is then divided. */
 const SIZES = {
@@ -29,6 +30,7 @@ export const idle: Question = {
     }
     const size = SIZES[effort];
     const rounds = await repeat(runs, async () => ({
+      rest: await measureRest(),
       node: await measure(size, () => startNode({ env: { TIDELINE_KEEPALIVE_MS: `${size.keepaliveMs}` } })),
       bare: await measure(size, () =>
         startServer(["test/bench/idle/reference.ts"], { KEEPALIVE_MS: `${size.keepaliveMs}` }),
@@ -45,7 +47,13 @@ async function measure(size: IdleSize, start: () => Promise<Target>): Promise<Co
   return { empty, held: await holdStill(server, size) };
 }
 
-function figures(size: IdleSize, rounds: readonly { readonly node: Cost; readonly bare: Cost }[]): readonly Figure[] {
+interface Round {
+  readonly node: Cost;
+  readonly bare: Cost;
+  readonly rest: Rest;
+}
+
+function figures(size: IdleSize, rounds: readonly Round[]): readonly Figure[] {
   const { streams, connections, keepaliveMs } = size;
   const what = `${streams.toLocaleString("en")} idle streams on ${connections.toLocaleString("en")} connections`;
   const reference = "bare server, the same Pings";
@@ -71,6 +79,12 @@ function figures(size: IdleSize, rounds: readonly { readonly node: Cost; readonl
       values: rounds.map(({ node }) => perPing(node)),
       reference: { name: reference, values: rounds.map(({ bare }) => perPing(bare)) },
       better: "less",
+    },
+    {
+      name: "the machine: a page of memory that has rested for 1 s",
+      unit: "µs",
+      values: rounds.map(({ rest }) => rest.restedUs),
+      reference: { name: "touched just before", values: rounds.map(({ rest }) => rest.atOnceUs) },
     },
   ];
 }
