@@ -3,6 +3,10 @@ import type { Socket } from "node:net";
 import type { Clock } from "../base/clock";
 import type { Logger } from "../base/log";
 import { TokenBucket } from "../core/rate";
+import { OtherBytes } from "./other-bytes";
+
+/** How much a client may send ahead, per stream and per connection. They must be equal, or uploads may stall for ever. */
+export const WINDOW_BYTES = 1024 * 1024;
 
 /** What a single connection may do before it is cut. Generous: no client that means well meets one. */
 export interface GuardOptions {
@@ -32,7 +36,7 @@ export interface GuardOptions {
   readonly refusedStreams: number;
   /** Bytes of requests that are not whole yet, over all streams of the connection. */
   readonly heldRequestBytes: number;
-  /** Bytes that are no part of a request: frames about frames, and headers beyond what a call needs. */
+  /** Bytes that are no part of a request, beyond one window: frames about frames, and headers beyond what a call needs. */
   readonly otherBytesPerSecond: number;
   readonly otherBytesBurst: number;
 }
@@ -54,9 +58,6 @@ export const DEFAULT_GUARD: GuardOptions = {
   otherBytesPerSecond: 1024 * 1024,
   otherBytesBurst: 4 * 1024 * 1024,
 };
-
-/** What a call may take besides its request, in bytes: headers with a token in them, and the frames around it. */
-const CALL_BYTES = 8 * 1024;
 
 /** Bytes that many hold together. */
 export class ByteBudget {
@@ -104,10 +105,10 @@ export class ConnectionGuard {
   readonly #parts: GuardParts;
   readonly #pings: TokenBucket;
   readonly #settings: TokenBucket;
-  readonly #otherBytes: TokenBucket;
+  readonly #otherBytes: OtherBytes;
+  readonly #otherBytesAllowed: TokenBucket;
   #streams = 0;
   #streamsSoFar = 0;
-  #otherBytesSoFar = 0;
   #seenAt: number;
   #timer: Disposable | undefined;
   /** Runs while a PING of ours is out. */
@@ -123,7 +124,8 @@ export class ConnectionGuard {
     this.budget = new ByteBudget(options.heldRequestBytes);
     this.#pings = new TokenBucket(options.pingsPerSecond, options.pingBurst, now);
     this.#settings = new TokenBucket(options.settingsPerSecond, options.settingsBurst, now);
-    this.#otherBytes = new TokenBucket(options.otherBytesPerSecond, options.otherBytesBurst, now);
+    this.#otherBytes = new OtherBytes(WINDOW_BYTES);
+    this.#otherBytesAllowed = new TokenBucket(options.otherBytesPerSecond, options.otherBytesBurst, now);
     this.#seenAt = now;
     this.#timer = clock.after(options.handshakeMs, () => this.cut("no HTTP/2 handshake", constants.NGHTTP2_NO_ERROR));
     session.on("ping", () => this.#onFrame(this.#pings, "too many PINGs"));
@@ -141,10 +143,9 @@ export class ConnectionGuard {
 
   /** So many bytes have come over the socket so far: more than its requests explain are a flood of frames. */
   received(bytes: number): void {
-    const otherBytes = bytes - this.budget.received - this.#streamsSoFar * CALL_BYTES;
-    const more = Math.max(0, otherBytes - this.#otherBytesSoFar);
-    this.#otherBytesSoFar = otherBytes;
-    if (this.#otherBytes.take(this.#parts.clock.now(), more)) return;
+    const requestBytes = this.budget.received;
+    const moreBytes = this.#otherBytes.more({ bytes, requestBytes, calls: this.#streamsSoFar });
+    if (this.#otherBytesAllowed.take(this.#parts.clock.now(), moreBytes)) return;
     this.cut("too much that is no request", constants.NGHTTP2_ENHANCE_YOUR_CALM);
   }
 

@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import type { ConnectRouter } from "@connectrpc/connect";
 import type { Certificate } from "./certificate";
 import { FloodWatch } from "./flood-watch";
-import { ConnectionGuard, DEFAULT_GUARD, type GuardOptions } from "./guard";
+import { ConnectionGuard, DEFAULT_GUARD, type GuardOptions, WINDOW_BYTES } from "./guard";
 import { FrameEncoder } from "./h2-encode";
 import { serveOrdinary } from "./h2-ordinary";
 import { replyRefused, replyUnavailable, replyUnimplemented } from "./h2-reply";
@@ -58,8 +58,6 @@ export interface H2Server extends AsyncDisposable {
 
 const DEFAULT_MAX_REQUEST_BYTES = 25 * 1024 * 1024;
 const DEFAULT_MAX_STREAMS = 10_000;
-/** How much a client may send ahead, per stream and per connection. They must be equal, or uploads may stall for ever. */
-const WINDOW_BYTES = 1024 * 1024;
 /** How long the request of a call that is no stream may take to arrive, in milliseconds. */
 const UPLOAD_MS = 60_000;
 const MAX_HEADER_BYTES = 64 * 1024;
