@@ -20,6 +20,18 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   main: ["cli", "base"],
 };
 
+/**
+ * Which folders inside such a folder may import from each other. What lies beside them in the outer folder may be imported
+ * by all, and may import from all.
+ */
+const INNER_ARROWS: Readonly<Record<string, readonly string[]>> = {
+  "serve/framing": [],
+  "serve/stream": [],
+  "serve/api": ["serve/stream"],
+  "serve/web": ["serve/api"],
+  "serve/h2": ["serve/api", "serve/framing", "serve/stream", "serve/web"],
+};
+
 /** Who may import what comes from outside. A package has one owner, or one on either side of the wire. */
 const OWNERS: readonly { readonly of: RegExp; readonly folders: readonly string[] }[] = [
   { of: /^@bufbuild\/protobuf/, folders: ["wire"] },
@@ -60,10 +72,24 @@ function readSources(): readonly Source[] {
     });
 }
 
+/** What an import leads to, from src/. */
+function targetPath(source: Source, specifier: string): string {
+  return relative(join(ROOT, "src"), normalize(join(ROOT, "src", dirname(source.path), specifier)));
+}
+
 function targetFolder(source: Source, specifier: string): string {
-  const target = normalize(join(ROOT, "src", dirname(source.path), specifier));
-  const inside = relative(join(ROOT, "src"), target);
-  return inside.startsWith("..") ? inside : (inside.split("/")[0] ?? inside);
+  const target = targetPath(source, specifier);
+  return target.startsWith("..") ? target : (target.split("/")[0] ?? target);
+}
+
+/** Why an import is against the arrows between the folders inside a folder, or undefined if it is not. */
+function innerFault(source: Source, specifier: string): string | undefined {
+  if (!specifier.startsWith(".")) return undefined;
+  const [from, to] = [dirname(source.path), dirname(targetPath(source, specifier))];
+  if (from === to || !(to in INNER_ARROWS)) return undefined;
+  const arrows = INNER_ARROWS[from];
+  if (arrows === undefined || arrows.includes(to)) return undefined;
+  return `src/${source.path} imports ${specifier}: no arrow leads from ${from} to ${to}`;
 }
 
 /** Why an import is against the arrows, or undefined if it is not. */
@@ -91,7 +117,9 @@ describe("the layout", () => {
   });
 
   test("every import follows an arrow, and every package is imported by its owner only", () => {
-    const faults = sources.flatMap((source) => source.imports.map((specifier) => fault(source, specifier)));
+    const faults = sources.flatMap((source) =>
+      source.imports.map((specifier) => fault(source, specifier) ?? innerFault(source, specifier)),
+    );
     expect(faults.filter((text) => text !== undefined)).toEqual([]);
   });
 
@@ -101,6 +129,9 @@ describe("the layout", () => {
     expect(fault(wrong, "node:fs")).toContain("belongs to");
     expect(fault(wrong, "left-pad")).toContain("no owner");
     expect(fault(wrong, "./session/events")).toBeUndefined();
+    const stream: Source = { path: "serve/stream/x.ts", folder: "serve", text: "", imports: [] };
+    expect(innerFault(stream, "../h2/port")).toContain("no arrow leads from serve/stream to serve/h2");
+    expect(innerFault(stream, "../errors")).toBeUndefined();
   });
 
   test("the core is pure: no clock, timer, promise, randomness, console or platform global", () => {

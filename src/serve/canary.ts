@@ -10,8 +10,8 @@ import { GROUP, type Topic, topicOf } from "../core/topic";
 import type { Feed } from "../feed/types";
 import type { Deleter } from "../store/types";
 import { encodeGroupBody } from "../wire/entry";
-import { StreamRunner } from "./runner";
-import { createStreamHost, noStreamMetrics, type StreamHost } from "./runner-host";
+import { createStreamHost, noStreamMetrics, type StreamHost } from "./stream/host";
+import { StreamRunner } from "./stream/runner";
 
 export interface CanaryOptions {
   readonly feed: Feed;

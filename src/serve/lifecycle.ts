@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock";
 import type { Logger } from "../base/log";
-import type { StreamRegistry } from "./runner-host";
+import type { StreamRegistry } from "./stream/host";
 
 /** A port that can be left. Disposing of it cuts what is still open, so that `stop` resolves. */
 export interface Port extends AsyncDisposable {

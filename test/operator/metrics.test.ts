@@ -2,8 +2,8 @@ import { expect, test } from "bun:test";
 import { createMetrics } from "../../src/base/metrics";
 import { Counters, type SessionAccount } from "../../src/core/session/account";
 import { watchFeed } from "../../src/operator/feed-metrics";
-import { type RegisteredStream, StreamRegistry } from "../../src/serve/runner-host";
-import { StreamCounts } from "../../src/serve/services-metrics";
+import { StreamCounts } from "../../src/serve/stream/counts";
+import { type RegisteredStream, StreamRegistry } from "../../src/serve/stream/host";
 
 function account(counted: Partial<SessionAccount>): SessionAccount {
   const now = { topics: 0, waves: 0, dueOffsets: 0, heldOffsets: 0, rowsInHand: 0, lagOffsets: 0 };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { ENVELOPE_BYTES, type Envelope, EnvelopeReader, inEnvelope } from "../../src/serve/framing";
-import { grpcTimeoutMs, percentEncode } from "../../src/serve/grpc";
+import { ENVELOPE_BYTES, type Envelope, EnvelopeReader, inEnvelope } from "../../src/serve/framing/envelope";
+import { grpcTimeoutMs, percentEncode } from "../../src/serve/framing/grpc";
 
 const MAX_BYTES = 1_000;
 

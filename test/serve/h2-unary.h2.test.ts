@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { connect, createServer, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { Alarms } from "../../src/base/alarms";
-import { inEnvelope } from "../../src/serve/framing";
-import { ByteBudget } from "../../src/serve/guard";
-import { openRawUnary } from "../../src/serve/h2-unary";
-import { UnaryTrailers } from "../../src/serve/h2-unary-trailers";
-import { Turns } from "../../src/serve/turn";
+import { inEnvelope } from "../../src/serve/framing/envelope";
+import { ByteBudget } from "../../src/serve/h2/guard";
+import { openRawUnary } from "../../src/serve/h2/raw-unary";
+import { UnaryTrailers } from "../../src/serve/h2/unary-trailers";
+import { Turns } from "../../src/serve/stream/turn";
 import { until } from "../support/h2-node";
 import { FLAG, FRAME, RawH2Client } from "../support/h2-raw";
 import { VirtualClock } from "../support/virtual-clock";

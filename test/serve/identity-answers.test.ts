@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { create } from "@bufbuild/protobuf";
 import { systemClock } from "../../src/base/clock";
-import { getIdentityUpdates } from "../../src/serve/identity-api";
-import { fetchKeyPackages, MAX_KEY_PACKAGE_BYTES } from "../../src/serve/mls-api-keys";
+import { getIdentityUpdates } from "../../src/serve/api/identity";
+import { fetchKeyPackages, MAX_KEY_PACKAGE_BYTES } from "../../src/serve/api/key-packages";
 import { GetIdentityUpdatesRequestSchema } from "../../src/wire/gen/identity/api/v1/identity_pb";
 import { FetchKeyPackagesRequestSchema } from "../../src/wire/gen/mls/api/v1/mls_pb";
 import { failure } from "../support/failure";

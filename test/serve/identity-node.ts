@@ -3,9 +3,9 @@
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import type { ChainReader } from "../../src/mls/association/types";
-import { type H2Server, startH2 } from "../../src/serve/h2";
-import { registerServices, unaryRpcs } from "../../src/serve/services";
-import type { WebServer } from "../../src/serve/web";
+import { registerServices, unaryRpcs } from "../../src/serve/api/services";
+import { type H2Server, startH2 } from "../../src/serve/h2/port";
+import type { WebServer } from "../../src/serve/web/port";
 import { IdentityApi } from "../../src/wire/gen/identity/api/v1/identity_pb";
 import { MlsApi } from "../../src/wire/gen/mls/api/v1/mls_pb";
 import type { TestDatabase } from "../support/database";

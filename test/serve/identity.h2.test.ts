@@ -3,8 +3,8 @@ import { create, fromBinary } from "@bufbuild/protobuf";
 import { SQL } from "bun";
 import { inboxIdOf } from "../../src/mls/association/identifier";
 import type { ChainReader, ContractQuestion } from "../../src/mls/association/types";
-import { MAX_IDENTIFIERS, MAX_UPDATE_BYTES, MAX_UPDATE_INBOXES } from "../../src/serve/identity-api";
-import { MAX_WALLET_SIGNATURES } from "../../src/serve/identity-wallets";
+import { MAX_IDENTIFIERS, MAX_UPDATE_BYTES, MAX_UPDATE_INBOXES } from "../../src/serve/api/identity";
+import { MAX_WALLET_SIGNATURES } from "../../src/serve/api/wallet-signatures";
 import { bunSqlOptions } from "../../src/store/target";
 import { IdentityApi } from "../../src/wire/gen/identity/api/v1/identity_pb";
 import {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { MAX_PUBLISHED_ENTRIES, MAX_QUERIED_LOGS } from "../../src/serve/mls-api-commit-log";
-import { MAX_FETCHED_PACKAGES, MAX_KEY_PACKAGE_BYTES } from "../../src/serve/mls-api-keys";
+import { MAX_PUBLISHED_ENTRIES, MAX_QUERIED_LOGS } from "../../src/serve/api/commit-log";
+import { MAX_FETCHED_PACKAGES, MAX_KEY_PACKAGE_BYTES } from "../../src/serve/api/key-packages";
 import { MlsApi, SortDirection } from "../../src/wire/gen/mls/api/v1/mls_pb";
 import { RECORDED_KEY_PACKAGE } from "../mls/recorded/node-sdk";
 import { createDatabase, type TestDatabase } from "../support/database";

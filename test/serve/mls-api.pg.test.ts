@@ -8,8 +8,8 @@ import {
   createConnectRouter,
   createRouterTransport,
 } from "@connectrpc/connect";
-import { type PublishDeps, sendGroupMessages } from "../../src/serve/mls-api-publish";
-import { registerServices, unimplementedMessage } from "../../src/serve/services";
+import { type PublishDeps, sendGroupMessages } from "../../src/serve/api/publish";
+import { registerServices, unimplementedMessage } from "../../src/serve/api/services";
 import { StoreError } from "../../src/store/error";
 import type { NewMessage } from "../../src/store/types";
 import { IdentityApi } from "../../src/wire/gen/identity/api/v1/identity_pb";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { OtherBytes } from "../../src/serve/other-bytes";
+import { OtherBytes } from "../../src/serve/h2/other-bytes";
 
 const MiB = 1024 * 1024;
 const WINDOW_BYTES = MiB;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { sendGroupMessages } from "../../src/serve/mls-api-publish";
+import { sendGroupMessages } from "../../src/serve/api/publish";
 import { topicOfBytes } from "../../src/wire/bytes";
 import {
   QueryGroupMessagesResponseSchema,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { Turns } from "../../src/serve/turn";
+import { Turns } from "../../src/serve/stream/turn";
 
 /** Turns that a test makes happen. */
 function manual() {

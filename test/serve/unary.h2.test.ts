@@ -6,7 +6,7 @@ import {
   createGrpcTransport,
   createGrpcWebTransport,
 } from "@connectrpc/connect-node";
-import { unaryRpcs } from "../../src/serve/services";
+import { unaryRpcs } from "../../src/serve/api/services";
 import { StoreError } from "../../src/store/error";
 import { MlsApi, SortDirection } from "../../src/wire/gen/mls/api/v1/mls_pb";
 import { GrpcClient } from "../support/h2-grpc";

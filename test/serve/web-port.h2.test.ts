@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import type { WebServer } from "../../src/serve/web";
+import type { WebServer } from "../../src/serve/web/port";
 import { SubscribeGroupMessagesRequestSchema } from "../../src/wire/gen/mls/api/v1/mls_pb";
 import { until } from "../support/database-wait";
 import { VirtualClock } from "../support/virtual-clock";

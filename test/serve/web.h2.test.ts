@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
-import type { WebServer } from "../../src/serve/web";
+import type { WebServer } from "../../src/serve/web/port";
 import {
   MlsApi,
   SubscribeGroupMessagesRequestSchema,

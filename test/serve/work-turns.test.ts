@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { WorkTurns } from "../../src/serve/work-turns";
+import { WorkTurns } from "../../src/serve/api/work-turns";
 
 test("one piece of work is done a turn, in the order of asking", async () => {
   const waiting: (() => void)[] = [];

@@ -3,8 +3,8 @@
 import type { Clock } from "../../src/base/clock";
 import { createMetrics } from "../../src/base/metrics";
 import type { ChainReader } from "../../src/mls/association/types";
-import type { ServiceDeps } from "../../src/serve/services";
-import { WorkTurns } from "../../src/serve/work-turns";
+import type { ServiceDeps } from "../../src/serve/api/services";
+import { WorkTurns } from "../../src/serve/api/work-turns";
 import type { Direction } from "../../src/store/types";
 import type {
   CommitLogs,

@@ -1,0 +1,124 @@
+import { once } from "node:events";
+import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { UniversalHandlerFn, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import type { Clock } from "../../base/clock";
+import type { ByteBudget } from "./guard";
+
+export interface OrdinaryParts {
+  readonly clock: Clock;
+  /** Requests of the connection that are held. */
+  readonly budget: ByteBudget;
+  /** How long the request of a call that is no stream may take to arrive, in milliseconds; `undefined`: for ever. */
+  readonly uploadMs: number | undefined;
+  /** How long a client may take nothing of a response, in milliseconds. */
+  readonly stallMs: number;
+}
+
+/**
+ * Answers a call by one of Connect's handlers: every method, codec and encoding but the streaming RPCs in
+ * protobuf. No further chunk is asked for before the transport has taken the last one; when the client goes away,
+ * the handler's signal aborts. Never rejects: a response that cannot be finished is reset.
+ */
+export async function serveOrdinary(
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  handler: UniversalHandlerFn,
+  parts: OrdinaryParts,
+): Promise<void> {
+  const gone = new AbortController();
+  stream.once("close", () => gone.abort());
+  using held = new HeldBytes(parts.budget);
+  using _upload = boundUpload(stream, parts);
+  try {
+    const request = universalRequest(headers, bodyOf(stream, held), gone.signal);
+    await respond(stream, await handler(request), gone.signal, parts);
+  } catch {
+    if (!stream.destroyed) stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  }
+}
+
+/** What one call holds of its connection's budget. */
+class HeldBytes implements Disposable {
+  readonly #budget: ByteBudget;
+  #bytes = 0;
+
+  constructor(budget: ByteBudget) {
+    this.#budget = budget;
+  }
+
+  /** @throws ConnectError when the connection holds too much. */
+  add(bytes: number): void {
+    this.#bytes += bytes;
+    this.#budget.receive(bytes);
+    if (this.#budget.add(bytes)) return;
+    const message = `the calls of a connection may hold ${this.#budget.maxBytes} bytes of requests`;
+    throw new ConnectError(message, Code.ResourceExhausted);
+  }
+
+  [Symbol.dispose](): void {
+    this.#budget.add(-this.#bytes);
+  }
+}
+
+async function* bodyOf(stream: ServerHttp2Stream, held: HeldBytes): AsyncGenerator<Uint8Array> {
+  // The response is still to come, on the same object.
+  for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
+    held.add(chunk.length);
+    yield chunk;
+  }
+}
+
+function universalRequest(
+  headers: IncomingHttpHeaders,
+  body: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): UniversalServerRequest {
+  const header = new Headers();
+  for (const [name, value] of Object.entries(headers)) {
+    if (value === undefined || name.startsWith(":")) continue;
+    header.set(name, Array.isArray(value) ? value.join(", ") : value);
+  }
+  return {
+    httpVersion: "2.0",
+    method: headers[":method"] ?? "",
+    url: new URL(headers[":path"] ?? "/", "http://localhost").href,
+    header,
+    body,
+    signal,
+  };
+}
+
+async function respond(
+  stream: ServerHttp2Stream,
+  answer: UniversalServerResponse,
+  gone: AbortSignal,
+  { clock, stallMs }: OrdinaryParts,
+): Promise<void> {
+  if (gone.aborted) return;
+  const { trailer } = answer;
+  stream.respond({ ":status": answer.status, ...plain(answer.header) }, { waitForTrailers: trailer !== undefined });
+  // Trailers are complete only when the body has ended.
+  if (trailer !== undefined) stream.once("wantTrailers", () => stream.sendTrailers(plain(trailer)));
+  for await (const chunk of answer.body ?? []) {
+    if (gone.aborted) return;
+    if (stream.write(chunk)) continue;
+    using _stall = clock.after(stallMs, () => stream.close(constants.NGHTTP2_CANCEL));
+    await once(stream, "drain", { signal: gone });
+  }
+  // A client that still sends what nobody reads is told to stop.
+  stream.once("finish", () => stream.close(constants.NGHTTP2_NO_ERROR));
+  stream.end();
+}
+
+function plain(headers: Headers | undefined): OutgoingHttpHeaders {
+  return Object.fromEntries(headers ?? []);
+}
+
+/** Resets the call of a client that is slower than the limit at sending its request. */
+function boundUpload(stream: ServerHttp2Stream, { clock, uploadMs }: OrdinaryParts): Disposable {
+  if (uploadMs === undefined) return { [Symbol.dispose]: () => {} };
+  return clock.after(uploadMs, () => {
+    if (!stream.readableEnded) stream.close(constants.NGHTTP2_CANCEL);
+  });
+}

@@ -1,0 +1,101 @@
+import { once } from "node:events";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
+import type { Clock } from "../../base/clock";
+import { headersFirst, type UniversalHandler } from "../headers-first";
+import { CORS_HEADERS } from "./cors";
+
+/** What an exchange may take, in milliseconds. */
+export interface ExchangeLimits {
+  /** For the request of anything but a bidi stream to arrive. */
+  readonly uploadMs: number;
+  /** Without a client taking any of a response, before its connection is closed. */
+  readonly stallMs: number;
+  /** For a client to read the end of a response while it still sends. */
+  readonly lingerMs: number;
+}
+
+/** One request and its response. */
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly limits: ExchangeLimits;
+  readonly clock: Clock;
+}
+
+/**
+ * Answers a request by a handler. The headers of a stream leave at once, and no further chunk is asked for before
+ * the client has taken the last one. When the client goes away, the handler's signal aborts.
+ *
+ * Never rejects: a response that cannot be finished is cut, so that the client does not take it for whole.
+ */
+export async function serveExchange(exchange: Exchange, handler: UniversalHandler): Promise<void> {
+  const { request, response, clock, limits } = exchange;
+  const { methodKind } = handler.method;
+  const gone = new AbortController();
+  response.once("close", () => gone.abort());
+  if (methodKind !== "bidi_streaming") closeUnlessComplete(request, clock, limits.uploadMs);
+  try {
+    const answer = await headersFirst(handler)(universalRequest(request, gone.signal));
+    response.writeHead(answer.status, { ...CORS_HEADERS, ...Object.fromEntries(answer.header ?? []) });
+    if (methodKind === "unary") await writeWhole(response, answer);
+    else await writeStream(exchange, answer, gone.signal);
+  } catch {
+    response.destroy();
+  }
+  letGo(exchange);
+}
+
+function universalRequest(request: IncomingMessage, signal: AbortSignal) {
+  const header = new Headers();
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (value !== undefined) header.set(name, Array.isArray(value) ? value.join(", ") : value);
+  }
+  return {
+    // Connect takes HTTP/1.1 for half-duplex and refuses bidi streams on it. Here both directions flow at once, and
+    // who cannot make use of that sends all requests first.
+    httpVersion: "",
+    method: request.method ?? "",
+    url: new URL(request.url ?? "/", "http://localhost").href,
+    header,
+    // Whoever stops reading requests early may still have an answer to give: the connection stays.
+    body: request.iterator({ destroyOnReturn: false }),
+    signal,
+  };
+}
+
+async function writeWhole(response: ServerResponse, answer: UniversalServerResponse): Promise<void> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of answer.body ?? []) chunks.push(chunk);
+  response.end(Buffer.concat(chunks));
+}
+
+async function writeStream(exchange: Exchange, answer: UniversalServerResponse, gone: AbortSignal): Promise<void> {
+  const { response } = exchange;
+  response.flushHeaders();
+  for await (const chunk of answer.body ?? []) {
+    if (gone.aborted) return;
+    if (!response.write(chunk)) await taken(exchange, gone);
+  }
+  response.end();
+}
+
+/** Resolves when the client has taken what was written. @throws when it is gone, or takes nothing for too long. */
+async function taken({ response, clock, limits }: Exchange, gone: AbortSignal): Promise<void> {
+  using _stall = clock.after(limits.stallMs, () => response.destroy());
+  await once(response, "drain", { signal: gone });
+}
+
+/** Closes the connection of a request that has not come to its end within `ms`. */
+function closeUnlessComplete(request: IncomingMessage, clock: Clock, ms: number): void {
+  const timer = clock.after(ms, () => request.destroy());
+  const done = () => timer[Symbol.dispose]();
+  request.once("end", done).once("close", done);
+}
+
+/** Reads nothing more: a client that still sends would keep the connection for nothing. */
+export function letGo({ request, clock, limits }: Exchange): void {
+  if (request.complete || request.destroyed) return;
+  request.resume();
+  closeUnlessComplete(request, clock, limits.lingerMs);
+}
