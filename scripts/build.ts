@@ -25,7 +25,7 @@ const packedMs = performance.now() - started;
 const bundled: BunPlugin = {
   name: "bundled",
   setup(build) {
-    build.onLoad({ filter: /src\/store\/bundled\.ts$/ }, () => ({
+    build.onLoad({ filter: /src\/store\/embedded\/bundled\.ts$/ }, () => ({
       loader: "ts",
       contents: [
         `import archive from ${JSON.stringify(archive)} with { type: "file" };`,

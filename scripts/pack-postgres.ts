@@ -5,7 +5,7 @@
 
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { locateBinaries, type PostgresBinaries } from "../src/store/embedded-binaries";
+import { locateBinaries, type PostgresBinaries } from "../src/store/embedded/binaries";
 
 /** Paths below the package's root, as globs. All else (other languages, extensions, tools, locales) is left out. */
 const RUNTIME = [

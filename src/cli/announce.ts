@@ -3,7 +3,7 @@ import { CLIENT_SETTINGS } from "../base/config";
 import type { Logger } from "../base/log";
 import type { Io } from "../base/process";
 import { VERSION } from "../base/version";
-import { isBundled } from "../store/bundled";
+import { isBundled } from "../store/embedded/bundled";
 import { describeTarget } from "../store/target";
 import type { ServingNode } from "./node";
 

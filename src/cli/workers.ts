@@ -5,7 +5,7 @@ import { type ListenAddress, listenAddress, revealChainUrls } from "../base/args
 import type { Clock } from "../base/clock";
 import { SERVE_SETTINGS, type ServeConfig } from "../base/config";
 import type { Logger } from "../base/log";
-import { isBundled } from "../store/bundled";
+import { isBundled } from "../store/embedded/bundled";
 import { type DatabaseTarget, targetUrl } from "../store/target";
 import { type WorkerCommand, WorkerProcess } from "./worker-process";
 

@@ -6,9 +6,9 @@ import { SQL } from "bun";
 import { packBinaries } from "../../scripts/pack-postgres";
 import { systemClock } from "../../src/base/clock";
 import { silentLogger } from "../../src/base/log";
-import { startEmbedded } from "../../src/store/embedded";
-import { provideBinaries, unpackBinaries } from "../../src/store/embedded-archive";
-import { locateBinaries } from "../../src/store/embedded-binaries";
+import { provideBinaries, unpackBinaries } from "../../src/store/embedded/archive";
+import { locateBinaries } from "../../src/store/embedded/binaries";
+import { startEmbedded } from "../../src/store/embedded/database";
 import { migrate } from "../../src/store/migrate";
 import { bunSqlOptions } from "../../src/store/target";
 

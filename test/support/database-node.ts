@@ -2,8 +2,8 @@
 
 import { systemClock } from "../../src/base/clock";
 import { silentLogger } from "../../src/base/log";
-import { startEmbedded } from "../../src/store/embedded";
-import { locateBinaries } from "../../src/store/embedded-binaries";
+import { locateBinaries } from "../../src/store/embedded/binaries";
+import { startEmbedded } from "../../src/store/embedded/database";
 
 const dataDir = process.argv[2] ?? "";
 try {

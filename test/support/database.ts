@@ -9,15 +9,15 @@ import { join } from "node:path";
 import postgres from "postgres";
 import { systemClock } from "../../src/base/clock";
 import { silentLogger } from "../../src/base/log";
-import { libraryPath, locateBinaries } from "../../src/store/embedded-binaries";
-import { chooseOwner, makeServerDirectory } from "../../src/store/embedded-owner";
+import { libraryPath, locateBinaries } from "../../src/store/embedded/binaries";
+import { chooseOwner, makeServerDirectory } from "../../src/store/embedded/owner";
 import {
   initCluster,
   type RunningServer,
   type ServerHost,
   SUPERUSER,
   startServer,
-} from "../../src/store/embedded-server";
+} from "../../src/store/embedded/server";
 import { migrate } from "../../src/store/migrate";
 import { type DatabaseTarget, postgresJsOptions, targetUrl } from "../../src/store/target";
 

@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { SQL } from "bun";
 import { systemClock } from "../../../src/base/clock";
 import { silentLogger } from "../../../src/base/log";
-import { startEmbedded } from "../../../src/store/embedded";
-import { provideBinaries } from "../../../src/store/embedded-archive";
-import { SUPERUSER } from "../../../src/store/embedded-server";
+import { provideBinaries } from "../../../src/store/embedded/archive";
+import { startEmbedded } from "../../../src/store/embedded/database";
+import { SUPERUSER } from "../../../src/store/embedded/server";
 import { migrate } from "../../../src/store/migrate";
 import { bunSqlOptions, type DatabaseTarget, targetUrl } from "../../../src/store/target";
 

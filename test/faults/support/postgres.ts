@@ -6,8 +6,8 @@ import { join } from "node:path";
 import postgres, { type Sql } from "postgres";
 import { systemClock } from "../../../src/base/clock";
 import { silentLogger } from "../../../src/base/log";
-import { libraryPath, locateBinaries } from "../../../src/store/embedded-binaries";
-import { chooseOwner, makeServerDirectory } from "../../../src/store/embedded-owner";
+import { libraryPath, locateBinaries } from "../../../src/store/embedded/binaries";
+import { chooseOwner, makeServerDirectory } from "../../../src/store/embedded/owner";
 import {
   initCluster,
   type RunningServer,
@@ -15,7 +15,7 @@ import {
   SUPERUSER,
   sendSignal,
   startServer,
-} from "../../../src/store/embedded-server";
+} from "../../../src/store/embedded/server";
 import { type DatabaseTarget, postgresJsOptions, targetUrl } from "../../../src/store/target";
 import { embeddedTarget } from "../../bench/support/database";
 

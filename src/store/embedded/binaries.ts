@@ -2,7 +2,7 @@
 
 import { chmodSync, existsSync, mkdirSync, readFileSync, readlinkSync, symlinkSync, unlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { StoreError } from "./error";
+import { StoreError } from "../error";
 
 /** A Postgres 18 that can be run from where it lies. */
 export interface PostgresBinaries {

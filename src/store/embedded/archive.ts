@@ -13,8 +13,8 @@ import {
   rmSync,
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { locateBinaries, POSTGRES_MAJOR, type PostgresBinaries, readBinaries } from "./binaries";
 import { BUNDLED_POSTGRES } from "./bundled";
-import { locateBinaries, POSTGRES_MAJOR, type PostgresBinaries, readBinaries } from "./embedded-binaries";
 
 /** How directories of unpacked binaries are named, before the hash of the archive. */
 const PREFIX = `postgres-${POSTGRES_MAJOR}-bin-`;

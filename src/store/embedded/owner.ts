@@ -2,7 +2,7 @@
 
 import { chownSync, mkdirSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { StoreError } from "./error";
+import { StoreError } from "../error";
 
 /** Whom the server's files belong to and its processes run as. */
 export type ServerOwner =

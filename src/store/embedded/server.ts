@@ -2,11 +2,11 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Clock } from "../base/clock";
-import type { Logger } from "../base/log";
-import type { PostgresBinaries } from "./embedded-binaries";
-import { asOwner, type ServerOwner, SYSTEM_PATH } from "./embedded-owner";
-import { StoreError } from "./error";
+import type { Clock } from "../../base/clock";
+import type { Logger } from "../../base/log";
+import { StoreError } from "../error";
+import type { PostgresBinaries } from "./binaries";
+import { asOwner, type ServerOwner, SYSTEM_PATH } from "./owner";
 
 /** What it takes to run a program of the server. */
 export interface ServerHost {

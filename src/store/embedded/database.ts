@@ -16,13 +16,15 @@ import {
 } from "node:fs";
 import { tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
-import type { Clock } from "../base/clock";
-import type { Logger } from "../base/log";
-import { removeOtherBinaries } from "./embedded-archive";
-import { libraryPath, POSTGRES_MAJOR, type PostgresBinaries } from "./embedded-binaries";
-import { clearLeftover, clusterName } from "./embedded-leftover";
-import { lockDirectory } from "./embedded-lock";
-import { chooseOwner, makeServerDirectory, type ServerOwner } from "./embedded-owner";
+import type { Clock } from "../../base/clock";
+import type { Logger } from "../../base/log";
+import { StoreError } from "../error";
+import type { DatabaseTarget } from "../target";
+import { removeOtherBinaries } from "./archive";
+import { libraryPath, POSTGRES_MAJOR, type PostgresBinaries } from "./binaries";
+import { clearLeftover, clusterName } from "./leftover";
+import { lockDirectory } from "./lock";
+import { chooseOwner, makeServerDirectory, type ServerOwner } from "./owner";
 import {
   initCluster,
   LOG_LINE_PREFIX,
@@ -31,9 +33,7 @@ import {
   type ServerHost,
   SUPERUSER,
   startServer,
-} from "./embedded-server";
-import { StoreError } from "./error";
-import type { DatabaseTarget } from "./target";
+} from "./server";
 
 export interface EmbeddedOptions {
   /** Where everything is kept: made if it is missing. One node at a time. */

@@ -3,10 +3,10 @@
 import { createHash } from "node:crypto";
 import { readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { Clock } from "../base/clock";
-import type { Logger } from "../base/log";
-import { readIfAny, sendSignal } from "./embedded-server";
-import { StoreError } from "./error";
+import type { Clock } from "../../base/clock";
+import type { Logger } from "../../base/log";
+import { StoreError } from "../error";
+import { readIfAny, sendSignal } from "./server";
 
 /** Ever harder means to end a server, and how long each may take, in milliseconds. Nothing acked is lost by any. */
 const MEANS: readonly { readonly signal: NodeJS.Signals | undefined; readonly ms: number }[] = [

@@ -2,8 +2,8 @@
 
 import { dlopen } from "bun:ffi";
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
-import type { Clock } from "../base/clock";
-import { StoreError } from "./error";
+import type { Clock } from "../../base/clock";
+import { StoreError } from "../error";
 
 /** flock(2): exclusive, and fail rather than wait. */
 const LOCK_EX = 2;
