@@ -29,6 +29,10 @@ const INNER_ARROWS: Readonly<Record<string, readonly string[]>> = {
   "serve/stream": [],
   "serve/api": ["serve/stream"],
   "serve/web": ["serve/api"],
+  "conformance/client": [],
+  "conformance/checker": ["conformance/client"],
+  "conformance/cases": ["conformance/client"],
+  "conformance/fuzz": ["conformance/client", "conformance/checker"],
   "serve/h2": ["serve/api", "serve/framing", "serve/stream", "serve/web"],
 };
 

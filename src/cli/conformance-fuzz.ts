@@ -1,8 +1,8 @@
 import { randomInt } from "node:crypto";
 import { type Clock, systemClock } from "../base/clock";
 import type { Io } from "../base/process";
-import { type FuzzReport, fuzzConformance, showFailure } from "../conformance/fuzz";
-import { showScript } from "../conformance/fuzz-script";
+import { type FuzzReport, fuzzConformance, showFailure } from "../conformance/fuzz/fuzz";
+import { showScript } from "../conformance/fuzz/script";
 import { tellLoss } from "./conformance-loss";
 import { EXIT, interruptedCode } from "./exit";
 

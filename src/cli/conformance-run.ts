@@ -5,7 +5,7 @@ import { type Clock, systemClock } from "../base/clock";
 import type { Io } from "../base/process";
 import type { ConformanceCase } from "../conformance/case";
 import { CASES } from "../conformance/catalogue";
-import { Unreachable } from "../conformance/reach";
+import { Unreachable } from "../conformance/client/reach";
 import { judgeStrictly, showJson, showJunit, showSummary, showTable, summarise } from "../conformance/report";
 import { type CaseResult, chosen, type RunOptions, runConformance } from "../conformance/run";
 import type { ConformanceOptions } from "./conformance";

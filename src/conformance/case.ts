@@ -1,4 +1,4 @@
-import type { NodeUnderTest } from "./node";
+import type { NodeUnderTest } from "./client/node";
 
 /** What a case is about. In the order in which they are run and shown. */
 export const CASE_GROUPS = [

@@ -1,14 +1,14 @@
 import { type Clock, systemClock } from "../base/clock";
-import { BLACK_BOX_LIMITS } from "./black-box";
 import { type CaseGroup, type ConformanceCase, ConformanceFailure } from "./case";
 import { CASES } from "./catalogue";
-import { InvariantChecker } from "./invariants";
-import { LongHistory } from "./long-history";
-import { type NodeOptions, NodeUnderTest } from "./node";
-import { type Moment, Placement } from "./placement";
-import type { ProbeStream } from "./probe-stream";
-import { learnKeepalive, lossOf, type Reach, Unreachable } from "./reach";
-import { Violation } from "./violation";
+import { BLACK_BOX_LIMITS } from "./checker/black-box";
+import { InvariantChecker } from "./checker/invariants";
+import { type Moment, Placement } from "./checker/placement";
+import { Violation } from "./checker/violation";
+import { LongHistory } from "./client/long-history";
+import { type NodeOptions, NodeUnderTest } from "./client/node";
+import type { ProbeStream } from "./client/probe-stream";
+import { learnKeepalive, lossOf, type Reach, Unreachable } from "./client/reach";
 
 /** What came of a case. */
 export type Verdict =

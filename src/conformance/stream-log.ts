@@ -1,6 +1,6 @@
 import type { Mutate } from "../core/frame";
-import type { Status } from "./grpc";
-import type { HeardFrame } from "./heard";
+import type { Status } from "./client/grpc";
+import type { HeardFrame } from "./client/heard";
 import type { Ledger, Tick } from "./ledger";
 
 /** Something that this side sent. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { fuzzConformance, showFailure } from "../../src/conformance/fuzz";
-import { drawScript, showScript } from "../../src/conformance/fuzz-script";
+import { fuzzConformance, showFailure } from "../../src/conformance/fuzz/fuzz";
+import { drawScript, showScript } from "../../src/conformance/fuzz/script";
 import { brokenBy, type Fault, UNBROKEN } from "./model/faults";
 import { ModelNode } from "./model/node";
 

@@ -1,6 +1,6 @@
 /** The checker itself is checked: a good stream passes, and each way of breaking a rule is caught under its name. */
 import { describe, expect, test } from "bun:test";
-import { InvariantChecker } from "../../src/conformance/invariants";
+import { InvariantChecker } from "../../src/conformance/checker/invariants";
 import { Truth } from "../../src/conformance/truth";
 import type { CloseReason } from "../../src/core/close";
 import type { Frame, Mutate } from "../../src/core/frame";

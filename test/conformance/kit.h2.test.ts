@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { CASES } from "../../src/conformance/catalogue";
-import { Unreachable } from "../../src/conformance/reach";
+import { Unreachable } from "../../src/conformance/client/reach";
 import { type CaseResult, type RunOptions, runConformance } from "../../src/conformance/run";
 import { type NodeInMemory, startNodeInMemory } from "../client/node-in-memory";
 

@@ -1,11 +1,11 @@
 /** A log is right if its requests can have taken effect at moments at which no rule is broken, and wrong if they cannot. */
 import { describe, expect, test } from "bun:test";
-import { BLACK_BOX_LIMITS } from "../../src/conformance/black-box";
-import type { Status } from "../../src/conformance/grpc";
-import { InvariantChecker } from "../../src/conformance/invariants";
+import { BLACK_BOX_LIMITS } from "../../src/conformance/checker/black-box";
+import { InvariantChecker } from "../../src/conformance/checker/invariants";
+import { type Moment, Placement } from "../../src/conformance/checker/placement";
+import type { Status } from "../../src/conformance/client/grpc";
+import { type Change, mutateOf } from "../../src/conformance/client/mutate";
 import { Ledger } from "../../src/conformance/ledger";
-import { type Change, mutateOf } from "../../src/conformance/mutate";
-import { type Moment, Placement } from "../../src/conformance/placement";
 import { StreamLog } from "../../src/conformance/stream-log";
 import { GROUP, kindOf, type Topic, topicOf } from "../../src/core/topic";
 

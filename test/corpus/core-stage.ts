@@ -1,4 +1,4 @@
-import { InvariantChecker } from "../../src/conformance/invariants";
+import { InvariantChecker } from "../../src/conformance/checker/invariants";
 import { Truth } from "../../src/conformance/truth";
 import type { Close } from "../../src/core/close";
 import type { Frame, Mutate } from "../../src/core/frame";

@@ -1,4 +1,4 @@
-import type { InvariantChecker } from "../../src/conformance/invariants";
+import type { InvariantChecker } from "../../src/conformance/checker/invariants";
 import type { Add, Mutate } from "../../src/core/frame";
 import { MAX_CURSOR } from "../../src/core/limits";
 import { kindOf, type Topic } from "../../src/core/topic";

@@ -1,5 +1,5 @@
-import { InvariantChecker } from "../../src/conformance/invariants";
-import { violate } from "../../src/conformance/violation";
+import { InvariantChecker } from "../../src/conformance/checker/invariants";
+import { violate } from "../../src/conformance/checker/violation";
 import type { Close, CloseReason } from "../../src/core/close";
 import type { Frame, Mutate } from "../../src/core/frame";
 import type { Effect, Millis, ReplayId, SessionEvent } from "../../src/core/session/events";

@@ -1,4 +1,4 @@
-import { violate } from "../../src/conformance/violation";
+import { violate } from "../../src/conformance/checker/violation";
 import { type Frame, type Lane, LIVE } from "../../src/core/frame";
 import type { Message } from "../../src/core/message";
 import type { Topic } from "../../src/core/topic";

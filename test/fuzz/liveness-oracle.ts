@@ -1,5 +1,5 @@
-import type { Objection } from "../../src/conformance/subscription-model";
-import { violate } from "../../src/conformance/violation";
+import type { Objection } from "../../src/conformance/checker/subscription-model";
+import { violate } from "../../src/conformance/checker/violation";
 import type { CloseReason } from "../../src/core/close";
 import type { Frame } from "../../src/core/frame";
 import type { Millis } from "../../src/core/session/events";

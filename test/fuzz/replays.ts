@@ -1,4 +1,4 @@
-import { violate } from "../../src/conformance/violation";
+import { violate } from "../../src/conformance/checker/violation";
 import type { Message } from "../../src/core/message";
 import type { ReplayId, ReplayScope, SessionEvent } from "../../src/core/session/events";
 import type { Prng } from "../support/prng";

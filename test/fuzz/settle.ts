@@ -1,4 +1,4 @@
-import { violate } from "../../src/conformance/violation";
+import { violate } from "../../src/conformance/checker/violation";
 import type { Prng } from "../support/prng";
 import type { Driver } from "./driver";
 

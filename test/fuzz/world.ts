@@ -1,5 +1,5 @@
+import { violate } from "../../src/conformance/checker/violation";
 import { Truth } from "../../src/conformance/truth";
-import { violate } from "../../src/conformance/violation";
 import type { Message } from "../../src/core/message";
 import type { Effect, ReplayId } from "../../src/core/session/events";
 import type { Offset } from "../../src/core/tail";

@@ -1,4 +1,4 @@
-import { InvariantChecker } from "../../src/conformance/invariants";
+import { InvariantChecker } from "../../src/conformance/checker/invariants";
 import type { Truth } from "../../src/conformance/truth";
 import type { CloseReason } from "../../src/core/close";
 import type { StatusName } from "../../src/core/connection/status";

@@ -1,4 +1,4 @@
-import { violate } from "../../src/conformance/violation";
+import { violate } from "../../src/conformance/checker/violation";
 import type { Message } from "../../src/core/message";
 import { KINDS, kindOf, type PerKind, type Topic, topicOf } from "../../src/core/topic";
 import { Prng } from "../support/prng";

@@ -1,6 +1,6 @@
 import { LIVE } from "../../core/frame";
 import { casesOf, expectThat } from "../case";
-import { CODE } from "../grpc";
+import { CODE } from "../client/grpc";
 import { blockedWave } from "./scenes";
 
 export const HISTORY_ONLY = casesOf("history_only", [

@@ -9,8 +9,8 @@ import type { CreateInboxSchema, IdentityUpdateSchema } from "../../wire/gen/ide
 import { MlsApi, SortDirection } from "../../wire/gen/mls/api/v1/mls_pb";
 import type { InitOf } from "../../wire/init";
 import { casesOf, expectSame, expectThat } from "../case";
-import { CODE, type Status, showStatus } from "../grpc";
-import { identifierOf, type NodeUnderTest } from "../node";
+import { CODE, type Status, showStatus } from "../client/grpc";
+import { identifierOf, type NodeUnderTest } from "../client/node";
 
 const { method: mls } = MlsApi;
 const { method: identity } = IdentityApi;

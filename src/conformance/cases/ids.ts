@@ -1,5 +1,5 @@
 import { casesOf, expectSame } from "../case";
-import { CODE } from "../grpc";
+import { CODE } from "../client/grpc";
 import { blockedWave } from "./scenes";
 
 export const IDS = casesOf("ids", [

@@ -1,10 +1,10 @@
 import type { Topic } from "../../core/topic";
 import { MlsApi } from "../../wire/gen/mls/api/v1/mls_pb";
 import { casesOf, expectSame, expectThat } from "../case";
-import { CODE, showStatus } from "../grpc";
-import { heardGroupMessage, heardWelcome } from "../heard";
-import { identifierOf, type NodeUnderTest } from "../node";
-import { ServerStream } from "../server-stream";
+import { CODE, showStatus } from "../client/grpc";
+import { heardGroupMessage, heardWelcome } from "../client/heard";
+import { identifierOf, type NodeUnderTest } from "../client/node";
+import { ServerStream } from "../client/server-stream";
 
 const { method } = MlsApi;
 

@@ -1,8 +1,8 @@
 import { LIVE } from "../../core/frame";
 import { casesOf, expectThat } from "../case";
-import { CODE, showStatus } from "../grpc";
-import type { NodeUnderTest } from "../node";
-import type { ProbeStream } from "../probe-stream";
+import { CODE, showStatus } from "../client/grpc";
+import type { NodeUnderTest } from "../client/node";
+import type { ProbeStream } from "../client/probe-stream";
 import { blockedWave, LARGE_MESSAGE_BYTES } from "./scenes";
 
 /** Waits for RESOURCE_EXHAUSTED in words that hold a number: the limit. */

@@ -1,8 +1,8 @@
 import { LIVE } from "../../core/frame";
 import { casesOf, expectSame, expectThat, fail } from "../case";
-import { CODE, showStatus } from "../grpc";
-import type { NodeUnderTest } from "../node";
-import type { ProbeStream } from "../probe-stream";
+import { CODE, showStatus } from "../client/grpc";
+import type { NodeUnderTest } from "../client/node";
+import type { ProbeStream } from "../client/probe-stream";
 import { blockedWave } from "./scenes";
 
 /** What a server's timers and the way may add, in milliseconds. */

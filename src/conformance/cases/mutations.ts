@@ -1,6 +1,6 @@
 import { LIVE } from "../../core/frame";
 import { casesOf, expectThat } from "../case";
-import { CODE } from "../grpc";
+import { CODE } from "../client/grpc";
 
 export const MUTATIONS = casesOf("mutations", [
   {

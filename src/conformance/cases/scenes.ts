@@ -1,8 +1,8 @@
 /** Situations that several cases begin with. */
 
 import type { Topic } from "../../core/topic";
-import type { NodeUnderTest } from "../node";
-import type { ProbeStream } from "../probe-stream";
+import type { NodeUnderTest } from "../client/node";
+import type { ProbeStream } from "../client/probe-stream";
 
 /** HTTP/2's own default: what a server may send ahead to a reader that has stopped. */
 const SMALL_WINDOW_BYTES = 65_535;

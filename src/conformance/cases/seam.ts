@@ -1,8 +1,8 @@
 import { LIVE } from "../../core/frame";
 import type { Topic } from "../../core/topic";
 import { casesOf, expectSame, expectThat } from "../case";
-import type { NodeUnderTest } from "../node";
-import type { ProbeStream } from "../probe-stream";
+import type { NodeUnderTest } from "../client/node";
+import type { ProbeStream } from "../client/probe-stream";
 import { blockedWave } from "./scenes";
 
 /** Everything a stream has delivered of a topic, whatever the lane. */

@@ -1,9 +1,9 @@
 import { LIVE } from "../../core/frame";
 import { GROUP, topicOf, WELCOME } from "../../core/topic";
 import { casesOf, expectThat } from "../case";
-import { CODE } from "../grpc";
-import type { Change } from "../mutate";
-import { identifierOf, type NodeUnderTest } from "../node";
+import { CODE } from "../client/grpc";
+import type { Change } from "../client/mutate";
+import { identifierOf, type NodeUnderTest } from "../client/node";
 
 const MAX_CURSOR = (1n << 63n) - 1n;
 

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { MlsApi, SortDirection } from "../../wire/gen/mls/api/v1/mls_pb";
 import { casesOf, expectSame, expectThat } from "../case";
-import { CODE, showStatus } from "../grpc";
-import { identifierOf, type NodeUnderTest } from "../node";
-import { CONTENT, type MlsMessageParts, mlsMessage } from "../payload";
+import { CODE, showStatus } from "../client/grpc";
+import { identifierOf, type NodeUnderTest } from "../client/node";
+import { CONTENT, type MlsMessageParts, mlsMessage } from "../client/payload";
 
 const { method } = MlsApi;
 

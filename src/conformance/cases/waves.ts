@@ -1,6 +1,6 @@
 import { LIVE } from "../../core/frame";
 import { casesOf, expectSame, expectThat } from "../case";
-import type { NodeUnderTest } from "../node";
+import type { NodeUnderTest } from "../client/node";
 import { LARGE_MESSAGE_BYTES } from "./scenes";
 
 /** A frame that default clients of gRPC still take. */

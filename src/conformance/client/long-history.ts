@@ -1,4 +1,4 @@
-import type { Topic } from "../core/topic";
+import type { Topic } from "../../core/topic";
 import type { HeardMessage } from "./heard";
 
 /** A group with more history than a server sends ahead to a reader that has stopped. */

@@ -1,15 +1,15 @@
 /** What a server says on a stream, as frames of the core, so that one checker serves all. */
 
-import type { Frame } from "../core/frame";
-import type { Message } from "../core/message";
-import { GROUP, isTopic, type Topic, topicBytes, topicOf, WELCOME } from "../core/topic";
+import type { Frame } from "../../core/frame";
+import type { Message } from "../../core/message";
+import { GROUP, isTopic, type Topic, topicBytes, topicOf, WELCOME } from "../../core/topic";
 import {
   type GroupMessage,
   type SubscribeResponse_V1_Messages,
   SubscribeResponseSchema,
   type WelcomeMessage,
-} from "../wire/gen/mls/api/v1/mls_pb";
-import { decodeBytes } from "../wire/init";
+} from "../../wire/gen/mls/api/v1/mls_pb";
+import { decodeBytes } from "../../wire/init";
 
 /** A message as it was delivered. */
 export interface HeardMessage extends Message {

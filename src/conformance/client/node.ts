@@ -1,18 +1,18 @@
 import { createHash, randomBytes } from "node:crypto";
-import type { Clock } from "../base/clock";
-import { GROUP, kindOf, type Topic, topicBytes, topicOf, WELCOME } from "../core/topic";
-import type { MessageOf, Schema, UnaryMethod } from "../wire/codec";
+import type { Clock } from "../../base/clock";
+import { GROUP, kindOf, type Topic, topicBytes, topicOf, WELCOME } from "../../core/topic";
+import type { MessageOf, Schema, UnaryMethod } from "../../wire/codec";
 import {
   type GroupMessageInputSchema,
   MlsApi,
   SortDirection,
   type WelcomeMessageInputSchema,
-} from "../wire/gen/mls/api/v1/mls_pb";
-import type { InitOf } from "../wire/init";
-import { expectThat } from "./case";
+} from "../../wire/gen/mls/api/v1/mls_pb";
+import type { InitOf } from "../../wire/init";
+import { expectThat } from "../case";
+import { Ledger } from "../ledger";
 import { Connection } from "./connection";
 import { type HeardMessage, heardGroupMessage, heardWelcome } from "./heard";
-import { Ledger } from "./ledger";
 import { LongHistory, type LongTopic } from "./long-history";
 import { mlsMessage } from "./payload";
 import { ProbeStream } from "./probe-stream";

@@ -1,9 +1,9 @@
-import type { CloseReason } from "../core/close";
-import { type Frame, LIVE, type Mutate } from "../core/frame";
-import type { StreamLimits } from "../core/limits";
-import type { PerKind } from "../core/topic";
+import type { CloseReason } from "../../core/close";
+import { type Frame, LIVE, type Mutate } from "../../core/frame";
+import type { StreamLimits } from "../../core/limits";
+import type { PerKind } from "../../core/topic";
+import { higher, kindOfText, type Row, replaced, type TruthView } from "../truth";
 import { type Objection, type Standing, SubscriptionModel, type Wave } from "./subscription-model";
-import { higher, kindOfText, type Row, replaced, type TruthView } from "./truth";
 import { nameOf, show, violate } from "./violation";
 
 /** Where servers may decide differently and both be right. */

@@ -1,4 +1,4 @@
-import type { Clock } from "../base/clock";
+import type { Clock } from "../../base/clock";
 import { NodeUnderTest } from "./node";
 
 /** The server could not be spoken to at all, or not any more. */

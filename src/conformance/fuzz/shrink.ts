@@ -1,5 +1,5 @@
-import type { Finding } from "./fuzz-play";
-import type { MutateStep, Script, Step } from "./fuzz-script";
+import type { Finding } from "./play";
+import type { MutateStep, Script, Step } from "./script";
 
 /** Plays a script; what it finds is the shrinking's to keep. */
 export type Play = (script: Script) => Promise<Finding | undefined>;

@@ -1,8 +1,8 @@
-import { type Clock, systemClock } from "../base/clock";
-import { type Finding, type PlaySetting, playScript } from "./fuzz-play";
-import { drawScript, type Script, showScript } from "./fuzz-script";
-import { shrink } from "./fuzz-shrink";
-import { learnKeepalive, lossOf } from "./reach";
+import { type Clock, systemClock } from "../../base/clock";
+import { learnKeepalive, lossOf } from "../client/reach";
+import { type Finding, type PlaySetting, playScript } from "./play";
+import { drawScript, type Script, showScript } from "./script";
+import { shrink } from "./shrink";
 
 export interface FuzzOptions {
   /** How long to look for a failure, in seconds. */

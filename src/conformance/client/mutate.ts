@@ -1,5 +1,5 @@
-import type { Add, Mutate } from "../core/frame";
-import { topicBytes } from "../core/topic";
+import type { Add, Mutate } from "../../core/frame";
+import { topicBytes } from "../../core/topic";
 
 /** What a Mutate asks for. A topic alone is added from the beginning. */
 export interface Change {

@@ -1,12 +1,12 @@
-import { type SubscribeRequest_V1Schema, SubscribeRequestSchema } from "../wire/gen/mls/api/v1/mls_pb";
-import { encodeInit, type InitOf } from "../wire/init";
-import { expectSame, expectThat } from "./case";
+import { type SubscribeRequest_V1Schema, SubscribeRequestSchema } from "../../wire/gen/mls/api/v1/mls_pb";
+import { encodeInit, type InitOf } from "../../wire/init";
+import { expectSame, expectThat } from "../case";
+import type { Ledger } from "../ledger";
+import { StreamLog } from "../stream-log";
 import type { Call, CallEnd, Connection } from "./connection";
 import { EnvelopeReader, envelope, showStatus } from "./grpc";
 import { type Heard, type HeardFrame, type HeardMessage, hear, showFrame } from "./heard";
-import type { Ledger } from "./ledger";
 import { type Change, mutateInit, mutateOf } from "./mutate";
-import { StreamLog } from "./stream-log";
 import type { Waiters } from "./wait";
 
 export const SUBSCRIBE_PATH = "/xmtp.mls.api.v1.MlsApi/Subscribe";

@@ -1,4 +1,4 @@
-import type { Row } from "./truth";
+import type { Row } from "../truth";
 
 /** A broken rule, found from outside. Its message begins with the rule's or the invariant's number. */
 export class Violation extends Error {

@@ -1,14 +1,14 @@
-import type { Clock } from "../base/clock";
-import { LIVE } from "../core/frame";
-import type { Topic } from "../core/topic";
-import { ConformanceFailure } from "./case";
-import type { Connection } from "./connection";
-import { type Cursor, GROUPS, type MutateStep, type Script, type Step, WELCOMES } from "./fuzz-script";
+import type { Clock } from "../../base/clock";
+import { LIVE } from "../../core/frame";
+import type { Topic } from "../../core/topic";
+import { ConformanceFailure } from "../case";
+import { Violation } from "../checker/violation";
+import type { Connection } from "../client/connection";
 
-import { NodeUnderTest } from "./node";
-import type { ProbeStream } from "./probe-stream";
-import { settle } from "./run";
-import { Violation } from "./violation";
+import { NodeUnderTest } from "../client/node";
+import type { ProbeStream } from "../client/probe-stream";
+import { settle } from "../run";
+import { type Cursor, GROUPS, type MutateStep, type Script, type Step, WELCOMES } from "./script";
 
 /** What a script is played on. */
 export interface PlaySetting {

@@ -1,5 +1,5 @@
-import type { MessageOf, Schema } from "../wire/codec";
-import { decodeBytes, encodeInit, type InitOf } from "../wire/init";
+import type { MessageOf, Schema } from "../../wire/codec";
+import { decodeBytes, encodeInit, type InitOf } from "../../wire/init";
 import type { Call, CallEnd, Connection } from "./connection";
 import { EnvelopeReader, envelope, showStatus } from "./grpc";
 import type { HeardMessage } from "./heard";

@@ -1,4 +1,4 @@
-import type { StreamLimits } from "../core/limits";
+import type { StreamLimits } from "../../core/limits";
 
 /** Limits that no case comes near: what a server's own are is its choice, and looked at by cases of their own. */
 export const BLACK_BOX_LIMITS: StreamLimits = {

@@ -1,8 +1,8 @@
-import type { CloseReason } from "../core/close";
-import { CODE, type Status, showStatus } from "./grpc";
+import type { CloseReason } from "../../core/close";
+import { CODE, type Status, showStatus } from "../client/grpc";
+import type { TruthAtTime } from "../ledger";
+import type { LogEntry, SentRequest, StreamLog } from "../stream-log";
 import type { InvariantChecker } from "./invariants";
-import type { TruthAtTime } from "./ledger";
-import type { LogEntry, SentRequest, StreamLog } from "./stream-log";
 import { Violation } from "./violation";
 
 /** Topics that may be copied in all, so that a broken stream with many requests under way is judged in bounded time. */

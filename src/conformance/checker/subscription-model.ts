@@ -1,7 +1,7 @@
-import type { CloseReason } from "../core/close";
-import type { Add, Mutate } from "../core/frame";
-import { MAX_CURSOR, type StreamLimits } from "../core/limits";
-import { isTopic, type PerKind } from "../core/topic";
+import type { CloseReason } from "../../core/close";
+import type { Add, Mutate } from "../../core/frame";
+import { MAX_CURSOR, type StreamLimits } from "../../core/limits";
+import { isTopic, type PerKind } from "../../core/topic";
 
 /** A topic that one stream subscribes to, or replays for history only. */
 export interface Standing {

@@ -3,7 +3,7 @@
  * that it can be played again on topics that nobody has used, whole or in part.
  */
 
-import { Choices } from "./fuzz-random";
+import { Choices } from "./random";
 
 /** Groups 0 to 3, then welcomes. */
 export const GROUPS = 4;
