@@ -9,6 +9,7 @@ import {
   type WelcomeContent,
   type WelcomeMessage,
 } from "./messages";
+import { known, type Page, type PageQuery, toPage, toPagingInfo } from "./paging";
 import { sessionsWith, type Trust } from "./transport";
 
 export interface ApiOptions extends Trust {
@@ -29,23 +30,6 @@ export interface WelcomeMessageToSend {
   readonly installationKey: Uint8Array;
   readonly content: WelcomeContent;
 }
-
-export interface PageQuery {
-  /** Exclusive, in the direction of reading; `undefined`: from the end it begins at. */
-  readonly cursor?: bigint;
-  /** 1 to 100; default 100. */
-  readonly limit?: number;
-  readonly direction?: "ascending" | "descending";
-}
-
-export interface Page<M> {
-  readonly messages: readonly M[];
-  /** The cursor of the page that follows; `undefined`: this was the last. */
-  readonly next: bigint | undefined;
-}
-
-/** Numbers of SortDirection. */
-const DIRECTIONS = { ascending: 1, descending: 2 } as const;
 
 /** The calls of a node that are no streams. All of them throw NodeError, and share one HTTP/2 connection. */
 export class NodeApi implements Disposable {
@@ -114,19 +98,6 @@ async function answered<T>(call: Promise<T>): Promise<T> {
   } catch (error) {
     throw nodeErrorOf(error);
   }
-}
-
-function toPagingInfo({ cursor = 0n, limit = 0, direction = "descending" }: PageQuery) {
-  return { idCursor: cursor, limit, direction: DIRECTIONS[direction] };
-}
-
-function toPage<M>(messages: readonly M[], paging: { readonly idCursor: bigint } | undefined): Page<M> {
-  return { messages, next: paging === undefined || paging.idCursor === 0n ? undefined : paging.idCursor };
-}
-
-/** Messages of versions that this client does not know are left out. */
-function known<M>(messages: readonly (M | undefined)[]): readonly M[] {
-  return messages.filter((message) => message !== undefined);
 }
 
 function toWelcomeInput({ installationKey, content }: WelcomeMessageToSend) {

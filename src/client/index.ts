@@ -8,12 +8,11 @@ export {
   type ApiOptions,
   type GroupMessageToSend,
   NodeApi,
-  type Page,
-  type PageQuery,
   type WelcomeMessageToSend,
 } from "./api";
 export { NodeError } from "./errors";
 export type { DeliveredMessage, GroupMessage, WelcomeContent, WelcomeMessage } from "./messages";
+export type { Page, PageQuery } from "./paging";
 export { type MessageStream, openStream, syncOnce } from "./stream";
 export type { StreamEvent, StreamOptions } from "./stream-events";
 export { grpcTransport, type SubscribeTransport, type Trust } from "./transport";

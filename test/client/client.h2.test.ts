@@ -1,29 +1,21 @@
 import { afterEach, expect, test } from "bun:test";
 import { systemClock } from "../../src/base/clock";
-import { wrapPayload } from "../../src/cli/payload";
-import {
-  GROUP,
-  grpcTransport,
-  type MessageStream,
-  NodeApi,
-  openStream,
-  type StreamEvent,
-  syncOnce,
-  topicOf,
-  WELCOME,
-} from "../../src/client/index";
+import { GROUP, grpcTransport, NodeApi, openStream, type StreamEvent, syncOnce, topicOf } from "../../src/client/index";
 import { MemoryStore } from "../support/memory-store";
 import { UnreliableRelay } from "../support/unreliable-relay";
+import {
+  eventually,
+  FROM_START,
+  group,
+  groupId,
+  idsIn,
+  installationKey,
+  send,
+  sendWelcome,
+  until,
+  welcome,
+} from "./conversation";
 import { type NodeInMemory, startNodeInMemory } from "./node-in-memory";
-
-const groupId = Buffer.from("demo");
-const installationKey = Buffer.from("installation");
-const group = topicOf(GROUP, groupId);
-const welcome = topicOf(WELCOME, installationKey);
-const FROM_START = [
-  { topic: group, cursor: 0n },
-  { topic: welcome, cursor: 0n },
-];
 
 const open: AsyncDisposable[] = [];
 
@@ -38,40 +30,6 @@ function owned<T extends AsyncDisposable>(one: T): T {
 
 async function node(options: Parameters<typeof startNodeInMemory>[0] = {}): Promise<NodeInMemory> {
   return owned(await startNodeInMemory(options));
-}
-
-async function send(address: string, ...payloads: readonly string[]): Promise<void> {
-  using api = new NodeApi({ address });
-  await api.sendGroupMessages(payloads.map((payload) => ({ data: wrapPayload(groupId, Buffer.from(payload)) })));
-}
-
-async function sendWelcome(address: string, data: string): Promise<void> {
-  using api = new NodeApi({ address });
-  const none = new Uint8Array();
-  const content = { form: "welcome", data: Buffer.from(data), hpkePublicKey: none, welcomeMetadata: none } as const;
-  await api.sendWelcomeMessages([{ installationKey, content: { ...content, wrapperAlgorithm: 3 } }]);
-}
-
-async function until(stream: MessageStream, enough: (event: StreamEvent) => boolean): Promise<readonly StreamEvent[]> {
-  const events: StreamEvent[] = [];
-  for (;;) {
-    const { value } = await stream.next();
-    if (value === undefined) throw new Error(`the stream ended after ${events.length} events`);
-    events.push(value);
-    if (enough(value)) return events;
-  }
-}
-
-/** Waits for something that happens in the node, for 5 seconds at most. */
-async function eventually(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 500 && !condition(); i++) await systemClock.sleep(10);
-  expect(condition()).toBe(true);
-}
-
-function idsIn(events: readonly StreamEvent[]): readonly string[] {
-  return events.flatMap((event) =>
-    event.kind === "messages" ? event.messages.map(({ kind, id }) => `${kind}/${id}`) : [],
-  );
 }
 
 test("history, then live, over a real stream: group messages and welcomes, each once", async () => {

@@ -163,6 +163,7 @@ export class Connection<M extends Positioned> {
   #frame(frame: ServerFrame<M>, now: Millis): void {
     switch (frame.kind) {
       case "started":
+        this.#wanted.started(frame.ascending ?? "kind");
         this.#started(frame.keepaliveMs, now);
         break;
       case "ping":

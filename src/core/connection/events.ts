@@ -31,8 +31,13 @@ export interface Positioned {
 
 /** A frame as the client's wire decodes it. */
 export type ServerFrame<M extends Positioned> =
-  | Exclude<Frame, { kind: "messages" }>
+  | Exclude<Frame, { kind: "messages" | "started" }>
+  /** `ascending`: within what ids ascend on a lane. Default: its kind (R-16, R-17). */
+  | { readonly kind: "started"; readonly keepaliveMs: Millis; readonly ascending?: Ascending }
   | { readonly kind: "messages"; readonly lane: Lane; readonly messages: readonly M[] };
+
+/** Within what the ids of a lane ascend: over all its topics of a kind, or only within each topic. */
+export type Ascending = "kind" | "topic";
 
 /** Numbers the streams that a connection opens one after the other, from 1; what an older one says is ignored. */
 export type StreamNumber = number;

@@ -1,6 +1,6 @@
 import { type Add, type Lane, LIVE, type Mutate } from "../frame";
 import { kindOf, type Topic } from "../topic";
-import type { Positioned, Want } from "./events";
+import type { Ascending, Positioned, Want } from "./events";
 
 /** How a client keeps its Mutates small (C-4), and well below the limits of a node. */
 export interface MutateLimits {
@@ -41,6 +41,7 @@ interface Wave {
  * A resume cursor is the highest of three (C-3): the topic's own floor; the live high-water mark of its
  * kind, because the live lane ascends across all live topics (R-16); the progress of its wave, because that
  * ascends across all topics of the wave (R-17). So a quiet topic costs the server nothing after a reconnect.
+ * On a stream that ascends only within each topic, the topic's own floor is all there is to go by.
  */
 export class Wanted {
   readonly #limits: MutateLimits;
@@ -54,6 +55,7 @@ export class Wanted {
   readonly #waves = new Map<Lane, Wave>();
   /** Per kind, the highest id seen on this stream's live lane. */
   #live: [bigint, bigint] = [0n, 0n];
+  #ascending: Ascending = "kind";
   #nextId = 1n;
 
   constructor(historyOnly: boolean, limits: MutateLimits = DEFAULT_MUTATE_LIMITS) {
@@ -64,6 +66,11 @@ export class Wanted {
   /** Whether this stream has been asked for everything and has completed every wave. */
   get settled(): boolean {
     return this.#unsent.size === 0 && this.#removes.size === 0 && this.#waves.size === 0;
+  }
+
+  /** A stream has begun. */
+  started(ascending: Ascending): void {
+    this.#ascending = ascending;
   }
 
   /** A topic already wanted from there or below is left alone: asking again would be a replay. */
@@ -122,7 +129,7 @@ export class Wanted {
     const progress = lane === LIVE ? this.#live : this.#waves.get(lane)?.progress;
     if (progress === undefined) return [];
     return messages.filter(({ kind, id, topic }) => {
-      if (id > progress[kind]) progress[kind] = id;
+      if (this.#ascending === "kind" && id > progress[kind]) progress[kind] = id;
       const entry = this.#entries.get(topic);
       if (entry === undefined || entry.lane !== lane || id <= entry.floor) return false;
       entry.floor = id;
