@@ -1,5 +1,5 @@
-import type { Kind, PerKind } from "../core/topic";
-import { type Row, replaced, Truth, type TruthView } from "./truth";
+import { type Kind, type PerKind, withKind } from "../core/topic";
+import { type Row, Truth, type TruthView } from "./truth";
 
 /** A moment of a case: the next thing that happens has a higher one. */
 export type Tick = number;
@@ -118,7 +118,7 @@ export class TruthAtTime implements TruthView {
     for (const publication of this.#publications) {
       const tick = when(publication);
       if (tick === undefined || tick > this.#at) continue;
-      for (const { kind, id } of publication.rows) if (id > highest[kind]) highest = replaced(highest, kind, id);
+      for (const { kind, id } of publication.rows) if (id > highest[kind]) highest = withKind(highest, kind, id);
     }
     return highest;
   }

@@ -1,4 +1,5 @@
-import { KINDS, type Kind, type PerKind, WELCOME } from "../core/topic";
+import { higher } from "../core/ids";
+import { KINDS, type Kind, type PerKind, withKind } from "../core/topic";
 
 /** What can be known of a stored message from outside. */
 export interface Row {
@@ -49,18 +50,18 @@ export class Truth implements TruthView {
     const ids = this.#idsOf.get(row.topic);
     if (ids === undefined) this.#idsOf.set(row.topic, [row.id]);
     else ids.push(row.id);
-    this.#heads = replaced(this.#heads, row.kind, row.id);
+    this.#heads = withKind(this.#heads, row.kind, row.id);
   }
 
   /** Takes note that this node acknowledged everything of a kind up to `id` to its publishers. */
   ackedUpTo(kind: Kind, id: bigint): void {
-    if (id > this.#acked[kind]) this.#acked = replaced(this.#acked, kind, id);
+    if (id > this.#acked[kind]) this.#acked = withKind(this.#acked, kind, id);
     this.promisedUpTo(kind, id);
   }
 
   /** As `ackedUpTo`, but by another node: this one may hear of the messages later. */
   promisedUpTo(kind: Kind, id: bigint): void {
-    if (id > this.#promised[kind]) this.#promised = replaced(this.#promised, kind, id);
+    if (id > this.#promised[kind]) this.#promised = withKind(this.#promised, kind, id);
   }
 
   topicAt(kind: Kind, id: bigint): string | undefined {
@@ -80,19 +81,9 @@ export class Truth implements TruthView {
   }
 }
 
-/** The pair with the value of one kind replaced. */
-export function replaced<T>(pair: PerKind<T>, kind: Kind, value: T): PerKind<T> {
-  return kind === WELCOME ? [pair[0], value] : [value, pair[1]];
-}
-
 /** Per kind, the higher of two ids. */
-export function higher(a: PerKind<bigint>, b: PerKind<bigint>): PerKind<bigint> {
-  return [highest(a[0], b[0]), highest(a[1], b[1])];
-}
-
-function highest(a: bigint, b: bigint): bigint {
-  if (a > b) return a;
-  return b;
+export function higherPerKind(a: PerKind<bigint>, b: PerKind<bigint>): PerKind<bigint> {
+  return [higher(a[0], b[0]), higher(a[1], b[1])];
 }
 
 /** The kind that a topic says; `undefined` if there is none such. */

@@ -1,4 +1,4 @@
-import type { Millis } from "./session/events";
+import type { Millis } from "./time";
 
 export interface LivenessOptions {
   /** Silence on the wire, in milliseconds, after which we ask for a sign of life. */

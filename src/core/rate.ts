@@ -1,4 +1,4 @@
-import type { Millis } from "./session/events";
+import type { Millis } from "./time";
 
 /**
  * A token bucket: `perSecond` in the long run, `burst` at once.

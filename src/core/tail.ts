@@ -1,5 +1,5 @@
 import type { Message } from "./message";
-import { GROUP, type Kind, type PerKind, type Topic } from "./topic";
+import { type PerKind, type Topic, withKind } from "./topic";
 
 /**
  * Where a message stands in this process's tail: 1, 2, 3 … in the order in which messages were appended.
@@ -137,8 +137,4 @@ export class Tail implements TailView {
     this.#keptAbove = withKind(this.#keptAbove, message.kind, message.id);
     if (this.#newest.get(message.topic) === offset) this.#newest.delete(message.topic);
   }
-}
-
-function withKind<T>(values: PerKind<T>, kind: Kind, value: T): PerKind<T> {
-  return kind === GROUP ? [value, values[1]] : [values[0], value];
 }

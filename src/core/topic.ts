@@ -19,6 +19,11 @@ export const KINDS: readonly Kind[] = [GROUP, WELCOME];
 /** One value per kind, indexed by the kind itself. */
 export type PerKind<T> = readonly [T, T];
 
+/** The values with that of one kind replaced. */
+export function withKind<T>(values: PerKind<T>, kind: Kind, value: T): PerKind<T> {
+  return kind === GROUP ? [value, values[1]] : [values[0], value];
+}
+
 /** What the kinds are called in metrics and logs. */
 export const KIND_NAMES: PerKind<string> = ["group", "welcome"];
 

@@ -1,12 +1,12 @@
 import type { Clock } from "../base/clock";
 import type { Logger } from "../base/log";
+import { higher } from "../core/ids";
 import type { ReplayScope } from "../core/session/events";
 import { Tail, type TailView } from "../core/tail";
 import type { Kind, PerKind, Topic } from "../core/topic";
 import type { Appender, Committed, Newest, NewMessage, Reader } from "../store/types";
 import { HeadIndex } from "./head-index";
 import { Hub } from "./hub";
-import { higher } from "./ids";
 import { Intake } from "./intake";
 import { DEFAULT_FEED_OPTIONS, type FeedOptions } from "./options";
 import { Replayer } from "./replayer";

@@ -1,5 +1,6 @@
 import type { Clock } from "../base/clock";
 import type { Logger } from "../base/log";
+import { higher, lower } from "../core/ids";
 import type { Message } from "../core/message";
 import type { ReplayScope } from "../core/session/events";
 import type { Tail } from "../core/tail";
@@ -8,7 +9,6 @@ import { StoreError } from "../store/error";
 import type { Reader } from "../store/types";
 import type { HeadIndex } from "./head-index";
 import { HeadQuestions } from "./head-questions";
-import { higher, lower } from "./ids";
 import type { FeedOptions } from "./options";
 import { QueryPool } from "./pool";
 import { faultOf } from "./retry";

@@ -1,7 +1,7 @@
+import { higher } from "../core/ids";
 import type { Message } from "../core/message";
 import type { Kind, Topic } from "../core/topic";
 import type { Reader, StoredMessage } from "../store/types";
-import { higher } from "./ids";
 import { type Answer, type Asker, SharedReads, type SharedReadsParts } from "./shared-reads";
 import type { EncodeEntry } from "./types";
 

@@ -1,9 +1,9 @@
+import { higher, lower } from "../core/ids";
 import type { Message } from "../core/message";
 import type { Offset, Tail } from "../core/tail";
 import type { Kind, PerKind } from "../core/topic";
 import type { HeadIndex } from "./head-index";
 import type { HeadQuestions } from "./head-questions";
-import { higher, lower } from "./ids";
 import { PAGE_ROWS, Pace } from "./pace";
 import type { IdWindow, PageBounds, ScanReads, Wanted } from "./scan-reads";
 import type { Asker } from "./shared-reads";

@@ -1,11 +1,11 @@
 import type { Clock } from "../base/clock";
 import type { Logger } from "../base/log";
+import { higher } from "../core/ids";
 import type { Tail } from "../core/tail";
 import { GROUP, KINDS, type Kind, WELCOME } from "../core/topic";
 import { StoreError } from "../store/error";
 import type { Committed, Newest, Reader, StoredMessage } from "../store/types";
 import type { HeadIndex } from "./head-index";
-import { higher } from "./ids";
 import type { Intake } from "./intake";
 import type { FeedOptions } from "./options";
 import { faultOf, persist } from "./retry";

@@ -2,7 +2,7 @@ import type { Objection } from "../../src/conformance/checker/subscription-model
 import { violate } from "../../src/conformance/checker/violation";
 import type { CloseReason } from "../../src/core/close";
 import type { Frame } from "../../src/core/frame";
-import type { Millis } from "../../src/core/session/events";
+import type { Millis } from "../../src/core/time";
 
 /** Says when a stream must ping, when it may give up on its peer, and when it must ask to be woken. */
 export class LivenessOracle {

@@ -1,7 +1,6 @@
-import { replaced } from "../../src/conformance/truth";
 import type { Message } from "../../src/core/message";
 import type { Offset, TailView } from "../../src/core/tail";
-import type { PerKind } from "../../src/core/topic";
+import { type PerKind, withKind } from "../../src/core/topic";
 
 /** A tail that keeps a fixed number of messages and remembers which ones it was asked for. */
 export class ModelTail implements TailView {
@@ -39,7 +38,7 @@ export class ModelTail implements TailView {
     this.#head += 1;
     this.#messages.set(this.#head, message);
     this.#drop(this.#head - this.#capacity);
-    this.#headIds = replaced(this.#headIds, message.kind, message.id);
+    this.#headIds = withKind(this.#headIds, message.kind, message.id);
     return this.#head;
   }
 

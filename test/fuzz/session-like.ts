@@ -2,8 +2,9 @@ import type { Close } from "../../src/core/close";
 import type { Frame } from "../../src/core/frame";
 import type { StreamLimits } from "../../src/core/limits";
 import type { SessionAccount } from "../../src/core/session/account";
-import type { Effect, Millis, SessionEvent } from "../../src/core/session/events";
+import type { Effect, SessionEvent } from "../../src/core/session/events";
 import type { TailView } from "../../src/core/tail";
+import type { Millis } from "../../src/core/time";
 
 /** The four doors of a session, and how it ended: all that the fuzzer uses, so that it can drive copies of the core too. */
 export interface SessionLike {

@@ -1,8 +1,8 @@
 import type { CloseReason } from "../../core/close";
 import { type Frame, LIVE, type Mutate } from "../../core/frame";
 import type { StreamLimits } from "../../core/limits";
-import type { PerKind } from "../../core/topic";
-import { higher, kindOfText, type Row, replaced, type TruthView } from "../truth";
+import { type PerKind, withKind } from "../../core/topic";
+import { higherPerKind, kindOfText, type Row, type TruthView } from "../truth";
 import { type Objection, type Standing, SubscriptionModel, type Wave } from "./subscription-model";
 import { nameOf, show, violate } from "./violation";
 
@@ -93,7 +93,7 @@ export class InvariantChecker {
   pinned(id: bigint): void {
     const wave = this.model.waves.get(id);
     if (wave?.historyOnly !== true || wave.ceiling !== undefined) return;
-    wave.due = higher(wave.due, this.#truth.acked);
+    wave.due = higherPerKind(wave.due, this.#truth.acked);
     wave.ceiling = this.#truth.acked;
   }
 
@@ -238,7 +238,7 @@ export class InvariantChecker {
         `${nameOf(row)} comes after ${last[row.kind]} in ${lane} (${wave === undefined ? "R-16" : "R-17"})`,
       );
     }
-    const now = higher(last, replaced(last, row.kind, row.id));
+    const now = higherPerKind(last, withKind(last, row.kind, row.id));
     if (wave === undefined) this.#live = now;
     else wave.last = now;
   }
@@ -282,7 +282,7 @@ export class InvariantChecker {
 
   /** Up to where a wave must have delivered. What lies below a live id can come on no lane any more (R-20). */
   #dueIn(wave: Wave): PerKind<bigint> {
-    return wave.historyOnly ? higher(wave.due, wave.last) : higher(wave.due, this.#live);
+    return wave.historyOnly ? higherPerKind(wave.due, wave.last) : higherPerKind(wave.due, this.#live);
   }
 
   /** I1: everything of the topic up to `due` must have been delivered, or lie below the cursor. */

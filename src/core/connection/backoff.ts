@@ -1,4 +1,4 @@
-import type { Millis } from "../session/events";
+import type { Millis } from "../time";
 
 export interface BackoffOptions {
   /** Most that the first wait can take. */

@@ -1,4 +1,4 @@
-import type { Millis } from "../session/events";
+import type { Millis } from "../time";
 import type { Topic } from "../topic";
 import { Backoff } from "./backoff";
 import type {

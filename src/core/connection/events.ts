@@ -1,7 +1,7 @@
 /** What happens to a connection, what it asks for, and what it tells its consumer. */
 
 import type { Frame, Lane, Mutate } from "../frame";
-import type { Millis } from "../session/events";
+import type { Millis } from "../time";
 import type { Kind, Topic } from "../topic";
 import type { BackoffOptions } from "./backoff";
 import type { StatusName } from "./status";

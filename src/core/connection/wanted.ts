@@ -1,4 +1,5 @@
 import { type Add, type Lane, LIVE, type Mutate } from "../frame";
+import { higher } from "../ids";
 import { kindOf, type Topic } from "../topic";
 import type { Ascending, Positioned, Want } from "./events";
 
@@ -175,7 +176,7 @@ export class Wanted {
   #leaveWave(topic: Topic, wave: Wave): void {
     const entry = this.#entries.get(topic);
     if (entry === undefined) return;
-    entry.floor = highest(entry.floor, wave.progress[kindOf(topic)]);
+    entry.floor = higher(entry.floor, wave.progress[kindOf(topic)]);
     entry.done = this.#historyOnly;
     entry.lane = entry.done ? undefined : LIVE;
   }
@@ -183,7 +184,7 @@ export class Wanted {
   #resumeCursor(topic: Topic, entry: Entry): bigint {
     if (entry.lane === undefined) return entry.floor;
     const progress = entry.lane === LIVE ? this.#live : this.#waves.get(entry.lane)?.progress;
-    return highest(entry.floor, progress?.[kindOf(topic)] ?? 0n);
+    return higher(entry.floor, progress?.[kindOf(topic)] ?? 0n);
   }
 }
 
@@ -196,8 +197,4 @@ function takeWhile(set: Set<Topic>, fits: (topic: Topic) => boolean): Topic[] {
     set.delete(topic);
   }
   return taken;
-}
-
-function highest(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
 }

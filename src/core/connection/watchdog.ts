@@ -1,4 +1,4 @@
-import type { Millis } from "../session/events";
+import type { Millis } from "../time";
 
 /** The widest cadence a server may announce, and what one that announces none is taken for. */
 const MAX_KEEPALIVE_MS = 30_000;

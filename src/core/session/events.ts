@@ -4,9 +4,6 @@ import type { Message } from "../message";
 import type { Offset } from "../tail";
 import type { PerKind, Topic } from "../topic";
 
-/** Milliseconds on a monotonic clock. */
-export type Millis = number;
-
 /** Names one replay of a session; never used twice, so a page of an older replay is recognised (I9). */
 export type ReplayId = number;
 

@@ -1,11 +1,12 @@
 import { type Frame, LIVE } from "../frame";
+import { higher } from "../ids";
 import type { Message } from "../message";
 import type { Offset } from "../tail";
 import { KINDS, kindOf, type PerKind, type Topic } from "../topic";
 import type { ReplayId } from "./events";
 import { OffsetQueue } from "./offsets";
 import { Scan } from "./scan";
-import { Batch, higher, type Shared } from "./shared";
+import { Batch, type Shared } from "./shared";
 
 type LiveState =
   /** What is due is in the tail. */

@@ -69,8 +69,3 @@ export class Batch {
     return this.messages.length === 0 ? undefined : { kind: "messages", lane, messages: this.messages };
   }
 }
-
-/** The higher of two ids. */
-export function higher(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
-}

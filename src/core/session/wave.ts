@@ -1,4 +1,5 @@
 import type { Frame } from "../frame";
+import { higher } from "../ids";
 import type { Message } from "../message";
 import type { Offset } from "../tail";
 import { KINDS, kindOf, type PerKind, type Topic } from "../topic";
@@ -6,7 +7,7 @@ import type { ReplayId } from "./events";
 import type { LiveLane } from "./live";
 import { OffsetQueue } from "./offsets";
 import { Scan } from "./scan";
-import { Batch, higher, type Shared } from "./shared";
+import { Batch, type Shared } from "./shared";
 
 /** From this scan on, a wave that keeps losing what it holds makes the live lane wait at its ceiling, so that it ends. */
 const INSISTENT_SCAN = 3;

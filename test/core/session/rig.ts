@@ -1,9 +1,10 @@
 import type { Frame, Mutate } from "../../../src/core/frame";
 import { DEFAULT_LIMITS, type StreamLimits } from "../../../src/core/limits";
 import type { Message } from "../../../src/core/message";
-import type { Effect, Millis, ReplayId, ReplayScope, SessionEvent } from "../../../src/core/session/events";
+import type { Effect, ReplayId, ReplayScope, SessionEvent } from "../../../src/core/session/events";
 import { Session } from "../../../src/core/session/session";
 import type { Offset, TailView } from "../../../src/core/tail";
+import type { Millis } from "../../../src/core/time";
 import { isTopic, type Kind, kindOf, type PerKind, type Topic } from "../../../src/core/topic";
 import { AccountAudit } from "../../support/account-audit";
 

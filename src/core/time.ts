@@ -1,0 +1,2 @@
+/** Milliseconds on a monotonic clock. */
+export type Millis = number;
