@@ -8,7 +8,7 @@ import { Batcher, type BatcherLimits } from "./batcher";
 import { StoreError } from "./error";
 import { type RetryHost, retrying } from "./retry";
 import type { Session } from "./schema";
-import type { SqlPool } from "./sql";
+import type { SqlPool } from "./sql-pool";
 import type { Appender, Committed, NewMessage, StoredMessage } from "./types";
 
 /** The statement of a connection that appends. */

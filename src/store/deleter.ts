@@ -6,7 +6,7 @@ import type { Clock } from "../base/clock";
 import { type Kind, type Topic, topicBytes } from "../core/topic";
 import { type RetryHost, retrying } from "./retry";
 import { messages, type Session } from "./schema";
-import type { SqlPool } from "./sql";
+import type { SqlPool } from "./sql-pool";
 import type { Deleted, Deleter, TooOld } from "./types";
 
 /** The statements of a connection that deletes. */

@@ -1,8 +1,8 @@
 /** The statements behind identities, key packages and commit logs. */
 
 import { and, asc, desc, eq, gt, lte, type Query, type SQL, sql } from "drizzle-orm";
+import type { Inbox, StoredCommitLogEntry } from "./identity-types";
 import { commitLog, identifiers, identityUpdates, inboxes, keyPackages, type Session } from "./schema";
-import type { Inbox, StoredCommitLogEntry } from "./types-identity";
 
 /** The prepared statements of a connection that reads identities, key packages and commit logs. */
 export type IdentityReads = ReturnType<typeof prepareIdentityReads>;

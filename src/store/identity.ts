@@ -2,11 +2,8 @@
 
 import type { Clock } from "../base/clock";
 import { MAX_CURSOR } from "../core/limits";
+import { bytesArray, chunks, clampId, idArray, textArray } from "./arrays";
 import type { IdentityReads, IdentityWrites } from "./identity-statements";
-import { bytesArray, chunks, clampId, idArray, textArray } from "./reader-arrays";
-import { type RetryHost, retrying } from "./retry";
-import type { SqlPool } from "./sql";
-import type { Direction } from "./types";
 import type {
   CommitLogs,
   Identifier,
@@ -18,7 +15,10 @@ import type {
   StoredCommitLogEntry,
   StoredIdentityUpdate,
   UpdatesAsked,
-} from "./types-identity";
+} from "./identity-types";
+import { type RetryHost, retrying } from "./retry";
+import type { SqlPool } from "./sql-pool";
+import type { Direction } from "./types";
 
 export interface IdentityHost {
   readonly reads: Pick<SqlPool<IdentityReads>, "run">;

@@ -2,7 +2,7 @@
 
 import { and, asc, desc, eq, gt, lte, type Query, type SQL, sql } from "drizzle-orm";
 import { isTopic, type Kind, kindOf, type Topic } from "../core/topic";
-import { idsOf, textsOf } from "./reader-arrays";
+import { idsOf, textsOf } from "./arrays";
 import { messages, type Session, sequences } from "./schema";
 import type { StoredMessage } from "./types";
 

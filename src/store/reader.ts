@@ -2,10 +2,10 @@
 
 import { MAX_CURSOR } from "../core/limits";
 import { GROUP, type Kind, type PerKind, type Topic, topicBytes, WELCOME } from "../core/topic";
-import { chunks, clampId, concatenate, idArray, idsOf, topicArray } from "./reader-arrays";
+import { chunks, clampId, concatenate, idArray, idsOf, topicArray } from "./arrays";
 import type { LightMessage, ReadStatements } from "./reader-statements";
 import { type RetryHost, retrying } from "./retry";
-import type { SqlPool } from "./sql";
+import type { SqlPool } from "./sql-pool";
 import type { Direction, PageSize, Reader, StoredMessage, TopicHead, TopicPage } from "./types";
 
 export interface ReaderHost {

@@ -13,14 +13,14 @@ import {
   prepareIdentityReads,
   prepareIdentityWrites,
 } from "./identity-statements";
+import type { CommitLogs, IdentityLog, KeyPackages } from "./identity-types";
 import { SqlReader } from "./reader";
 import { prepareReads, type ReadStatements } from "./reader-statements";
 import { DEFAULT_RETRY, type RetryHost, type RetryPolicy } from "./retry";
-import { SqlPool } from "./sql";
 import { diagnose, toStoreError } from "./sql-errors";
+import { SqlPool } from "./sql-pool";
 import { type DatabaseTarget, describeTarget } from "./target";
 import type { Appender, Committed, Deleter, Reader } from "./types";
-import type { CommitLogs, IdentityLog, KeyPackages } from "./types-identity";
 
 export interface StoreOptions {
   readonly target: DatabaseTarget;

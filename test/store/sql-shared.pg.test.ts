@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { SQL } from "bun";
 import { systemClock } from "../../src/base/clock";
-import { SqlPool } from "../../src/store/sql";
 import { AnswerOverdue } from "../../src/store/sql-errors";
+import { SqlPool } from "../../src/store/sql-pool";
 import { bunSqlOptions } from "../../src/store/target";
 import { createDatabase, type TestDatabase } from "../support/database";
 import { message, openTestStore, rejection, textOf, topic, upTo } from "./store-fixtures";

@@ -5,7 +5,6 @@ import { createMetrics } from "../../src/base/metrics";
 import type { ChainReader } from "../../src/mls/association/types";
 import type { ServiceDeps } from "../../src/serve/api/services";
 import { WorkTurns } from "../../src/serve/api/work-turns";
-import type { Direction } from "../../src/store/types";
 import type {
   CommitLogs,
   Identifier,
@@ -17,7 +16,8 @@ import type {
   StoredCommitLogEntry,
   StoredIdentityUpdate,
   UpdatesAsked,
-} from "../../src/store/types-identity";
+} from "../../src/store/identity-types";
+import type { Direction } from "../../src/store/types";
 
 export class MemoryIdentityLog implements IdentityLog {
   readonly #clock: Clock;

@@ -1,6 +1,6 @@
 /** The RPCs of MlsApi for commit logs: what members say of the commits of their groups, for one another. */
 
-import type { CommitLogs, NewCommitLogEntry } from "../../store/types-identity";
+import type { CommitLogs, NewCommitLogEntry } from "../../store/identity-types";
 import type {
   BatchPublishCommitLogRequest,
   BatchQueryCommitLogRequest,

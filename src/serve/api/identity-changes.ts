@@ -1,7 +1,7 @@
 /** By what others find an inbox: the identifiers among its members. */
 
 import type { AssociationState } from "../../mls/association/types";
-import type { Identifier } from "../../store/types-identity";
+import type { Identifier } from "../../store/identity-types";
 import { IdentifierKind } from "../../wire/gen/identity/associations/association_pb";
 
 /** Identifiers that came and went between two states of an inbox. */

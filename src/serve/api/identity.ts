@@ -13,7 +13,7 @@ import type {
   VerifiedUpdate,
 } from "../../mls/association/types";
 import { verifySignatures } from "../../mls/association/verify";
-import type { Identifier, IdentityLog, Inbox } from "../../store/types-identity";
+import type { Identifier, IdentityLog, Inbox } from "../../store/identity-types";
 import type {
   GetIdentityUpdatesRequest,
   GetIdentityUpdatesResponse,

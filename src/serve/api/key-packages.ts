@@ -3,7 +3,7 @@
 import type { Clock } from "../../base/clock";
 import type { CountBy } from "../../base/metrics-maker";
 import { checkKeyPackage } from "../../mls/key-package";
-import type { KeyPackages } from "../../store/types-identity";
+import type { KeyPackages } from "../../store/identity-types";
 import type {
   FetchKeyPackagesRequest,
   FetchKeyPackagesResponse,

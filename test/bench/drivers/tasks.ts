@@ -2,7 +2,7 @@
 
 import type { Query } from "drizzle-orm";
 import { prepareAppend } from "../../../src/store/append";
-import { idArray, idsOf, topicArray } from "../../../src/store/reader-arrays";
+import { idArray, idsOf, topicArray } from "../../../src/store/arrays";
 import { prepareReads } from "../../../src/store/reader-statements";
 import type { Connection } from "./connections";
 import { FILLED_ROWS, FILLED_TOPICS, filledTopic } from "./fill";
