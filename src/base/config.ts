@@ -65,7 +65,7 @@ export const SERVE_SETTINGS = {
     flag: "tls-cert",
     kind: optional(text("file")),
     default: "",
-    sentence: "A PEM file with the certificate and those that lead to its authority; read again when it changes.",
+    sentence: "A PEM file with the certificate and the chain to its authority; read again when it changes.",
   },
   tlsKey: {
     env: "TIDELINE_TLS_KEY",
@@ -87,7 +87,7 @@ export const SERVE_SETTINGS = {
     kind: toggle,
     default: "false",
     sentence:
-      "Be one of several processes: share the gRPC port, and end when stdin does. A node sets it for those it starts.",
+      "Be one of several processes: share the gRPC port, and end when stdin does. A node sets this for those it starts.",
   },
   keepaliveMs: {
     env: "TIDELINE_KEEPALIVE_MS",
@@ -101,7 +101,7 @@ export const SERVE_SETTINGS = {
     flag: "stall-ms",
     kind: integer("ms", 1_000, 3_600_000),
     default: "60000",
-    sentence: "How long a client may take nothing at all of what waits for it before its stream ends.",
+    sentence: "How long a client may read nothing at all of what waits for it before its stream ends.",
   },
   notify: {
     env: "TIDELINE_NOTIFY",
@@ -116,7 +116,7 @@ export const SERVE_SETTINGS = {
     flag: "poll-ms",
     kind: integer("ms", 1, 60_000),
     default: "25",
-    sentence: "How often the database is looked at while notifications are not to be had.",
+    sentence: "How often the database is looked at while no notifications come.",
   },
   tailRows: {
     env: "TIDELINE_TAIL_ROWS",
@@ -151,29 +151,28 @@ export const SERVE_SETTINGS = {
     flag: "publish-queue",
     kind: integer("messages", 1, 10_000_000),
     default: "10000",
-    sentence: "How many messages may wait to be stored; beyond it publishers are told to come back.",
+    sentence: "How many messages may wait to be stored; beyond that, publishers are told to try again.",
   },
   groupRetention: {
     env: "TIDELINE_GROUP_RETENTION",
     flag: "group-retention",
     kind: retention,
     default: "forever",
-    sentence: "How long group messages are kept; older ones are deleted, whoever has not read them.",
+    sentence: "How long group messages are kept; older ones are deleted, even if nobody has read them.",
   },
   welcomeRetention: {
     env: "TIDELINE_WELCOME_RETENTION",
     flag: "welcome-retention",
     kind: retention,
     default: "forever",
-    sentence: "How long welcomes are kept; older ones are deleted, whoever has not read them.",
+    sentence: "How long welcomes are kept; older ones are deleted, even if nobody has read them.",
   },
   chainRpc: {
     env: "TIDELINE_CHAIN_RPC",
     flag: "chain-rpc",
     kind: chainUrls,
     default: "",
-    sentence:
-      "Where to ask each chain about signatures of contract wallets; of chains without one such signatures are refused.",
+    sentence: "Where to ask each chain about signatures by contract wallets; those of other chains are refused.",
   },
   canaryMs: {
     env: "TIDELINE_CANARY_MS",
@@ -195,7 +194,7 @@ export const SERVE_SETTINGS = {
     flag: "log-level",
     kind: choice(LOG_LEVELS),
     default: "info",
-    sentence: "The least level that is logged.",
+    sentence: "The lowest level that is logged.",
   },
   logFormat: {
     env: "TIDELINE_LOG_FORMAT",
