@@ -199,9 +199,13 @@ test.each(BAD)("%s is refused by trailers alone, and no call is made", async (_,
   await expectNothingLeft();
 });
 
-test("a client that goes on sending what was refused is told to stop", async () => {
-  const { status } = await call(Buffer.from([0, 0xff, 0xff, 0xff, 0xff]), { end: false });
-  expect(status).toBe(RESOURCE_EXHAUSTED);
+test("a client that goes on sending what was refused is told to stop, when it has had a second to hear of it", async () => {
+  const answer = call(Buffer.from([0, 0xff, 0xff, 0xff, 0xff]), { end: false });
+  await until(() => streams[0]?.writableFinished === true, "the answer to have left");
+  clock.advance(999);
+  expect(streams[0]?.closed).toBe(false);
+  clock.advance(1);
+  expect((await answer).status).toBe(RESOURCE_EXHAUSTED);
   await expectNothingLeft();
 });
 

@@ -9,7 +9,9 @@ import {
 import { unaryRpcs } from "../../src/serve/api/services";
 import { StoreError } from "../../src/store/error";
 import { MlsApi, SortDirection } from "../../src/wire/gen/mls/api/v1/mls_pb";
-import { GrpcClient } from "../support/h2-grpc";
+import { GrpcClient, SUBSCRIBE_PATH } from "../support/h2-grpc";
+import { until } from "../support/h2-node";
+import { FLAG, RawH2Client } from "../support/h2-raw";
 import { groupMessage, groupMessages, mlsMessage } from "./mls-api-node";
 import { MAX_MESSAGE_BYTES, MAX_REQUEST_BYTES, openUnaryNode, type UnaryNode } from "./unary-node";
 
@@ -184,6 +186,49 @@ test("a foreign gRPC client is told the status and its words without Connect", a
   expect(await client.call("/xmtp.mls.api.v1.MlsApi/GetNewestGroupMessage")).toEqual({ code: 0, details: "" });
   expect(node.direct.slice(before)).toEqual(["SendGroupMessages", "GetNewestGroupMessage"]);
 });
+
+const SEND_PATH = "/xmtp.mls.api.v1.MlsApi/SendGroupMessages";
+
+test("requests above the limit say what it is and what came, however many, and harm no other call of their connection", async () => {
+  using client = new GrpcClient(node.grpc.address.port);
+  const neighbour = client.subscribe();
+  await neighbour.heard(({ kind }) => kind === "started", "Started");
+  const request = Buffer.alloc(2 * MAX_REQUEST_BYTES);
+  const told = await Promise.all(Array.from({ length: 16 }, () => client.call(SEND_PATH, request)));
+  const details = "a request may have 4000000 bytes, this one announced 8000000";
+  expect(told).toEqual(told.map(() => ({ code: Code.ResourceExhausted, details })));
+  expect((await client.call("/xmtp.mls.api.v1.MlsApi/GetNewestGroupMessage")).code).toBe(0);
+  neighbour.ping(7n);
+  await neighbour.heard(({ kind }) => kind === "pong", "a Pong");
+});
+
+const ANSWERED_EARLY = [
+  ["a call without Connect", SEND_PATH, {}],
+  ["a call by Connect", SEND_PATH, { "content-type": "application/grpc+json" }],
+  ["a stream", SUBSCRIBE_PATH, {}],
+  ["a method that is not served", "/xmtp.mls.api.v1.MlsApi/Nothing", {}],
+  ["no RPC", "/", { "content-type": "text/plain" }],
+] as const;
+
+test.concurrent.each(ANSWERED_EARLY)(
+  "%s that is answered before it has sent everything is no flood, sent for as long as one would be noticed in",
+  async (_, path, fields) => {
+    using raw = await RawH2Client.open({ port: node.grpc.address.port });
+    // Half a window: what a client may well have sent before it hears of the answer.
+    const body = Buffer.alloc(512 * 1024);
+    body.writeUInt32BE(2 * MAX_REQUEST_BYTES, 1);
+    const end = performance.now() + 1_500;
+    for (let id = 1; !raw.closed && (performance.now() < end || id < 32); id += 2) {
+      raw.request(id, path, fields);
+      raw.data(id, body);
+      const isAnswered = () => raw.framesOf(id).some(({ flags }) => (flags & FLAG.endStream) !== 0);
+      await until(() => raw.closed || isAnswered(), "the answer");
+      // As gRPC's libraries do when they have the whole answer.
+      raw.reset(id);
+    }
+    expect(raw.closed).toBe(false);
+  },
+);
 
 test("bytes that are no request are INVALID_ARGUMENT, and say of what type none could be read", async () => {
   const [send] = unaryRpcs(node.deps);

@@ -158,9 +158,9 @@ export class GrpcClient implements Disposable {
     );
   }
 
-  /** A unary call with empty messages: resolves with its status. */
-  async call(path: string): Promise<{ readonly code: number; readonly details: string }> {
-    const { code, details } = await this.#unary(path, Buffer.alloc(0));
+  /** A unary call, with an empty request unless told: resolves with its status. */
+  async call(path: string, request = Buffer.alloc(0)): Promise<{ readonly code: number; readonly details: string }> {
+    const { code, details } = await this.#unary(path, request);
     return { code, details };
   }
 

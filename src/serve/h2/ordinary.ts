@@ -3,6 +3,7 @@ import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type Ser
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandlerFn, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import type { Clock } from "../../base/clock";
+import { dismiss } from "./dismiss";
 import type { ByteBudget } from "./guard";
 
 export interface OrdinaryParts {
@@ -93,7 +94,7 @@ async function respond(
   stream: ServerHttp2Stream,
   answer: UniversalServerResponse,
   gone: AbortSignal,
-  { clock, stallMs }: OrdinaryParts,
+  { clock, budget, stallMs }: OrdinaryParts,
 ): Promise<void> {
   if (gone.aborted) return;
   const { trailer } = answer;
@@ -106,8 +107,8 @@ async function respond(
     using _stall = clock.after(stallMs, () => stream.close(constants.NGHTTP2_CANCEL));
     await once(stream, "drain", { signal: gone });
   }
-  // A client that still sends what nobody reads is told to stop.
-  stream.once("finish", () => stream.close(constants.NGHTTP2_NO_ERROR));
+  if (!stream.readableEnded) stream.on("data", (chunk: Uint8Array) => budget.receive(chunk.length));
+  dismiss(stream, clock);
   stream.end();
 }
 

@@ -246,6 +246,8 @@ class H2Port implements H2Server {
   }
 
   #serve(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders, connection: Connection): void {
+    const { clock, alarms, stallMs } = this.#options.streams;
+    const { budget } = connection.guard;
     const route = routeOf(headers, this.#table);
     switch (route.kind) {
       case "stream":
@@ -254,28 +256,28 @@ class H2Port implements H2Server {
       case "unary":
         openRawUnary(stream, headers, {
           rpc: route.rpc,
-          clock: this.#options.streams.clock,
-          alarms: this.#options.streams.alarms,
-          stallMs: this.#options.streams.stallMs,
+          clock,
+          alarms,
+          stallMs,
           trailers: connection.trailers,
-          budget: connection.guard.budget,
+          budget,
           uploadMs: UPLOAD_MS,
           maxRequestBytes: this.#options.maxRequestBytes ?? DEFAULT_MAX_REQUEST_BYTES,
         });
         break;
       case "ordinary":
         void serveOrdinary(stream, headers, route.method.handler, {
-          clock: this.#options.streams.clock,
-          stallMs: this.#options.streams.stallMs,
-          budget: connection.guard.budget,
+          clock,
+          stallMs,
+          budget,
           uploadMs: route.method.streaming ? undefined : UPLOAD_MS,
         });
         break;
       case "unimplemented":
-        replyUnimplemented(stream, route.message);
+        replyUnimplemented(stream, route.message, { clock, budget });
         break;
       case "refused":
-        replyRefused(stream, route.status, route.words);
+        replyRefused(stream, route, { clock, budget });
         break;
       default:
         route satisfies never;

@@ -4,6 +4,7 @@ import { type StreamEnd, statusOfEnd } from "../stream/end";
 import type { StreamHost } from "../stream/host";
 import { StreamRunner } from "../stream/runner";
 import type { TurnGroup } from "../stream/turn";
+import { dismiss } from "./dismiss";
 import type { FrameEncoder } from "./frame-encoder";
 import type { ByteBudget } from "./guard";
 import { RequestReader } from "./request-reader";
@@ -165,8 +166,11 @@ class RawStream {
     this.#ended = true;
     this.#awaitLastWords();
     this.#requests.drop();
-    // A client that has more to say is told to stop, or the stream would last as long as it likes.
-    this.#stream.once("finish", () => this.#stream.close(constants.NGHTTP2_NO_ERROR));
+    dismiss(this.#stream, this.#parts.host.clock);
+    // Whoever still sends has nothing to do with the session any more. One that doesn't may have cancelled, as is told when it closes.
+    this.#stream.once("finish", () => {
+      if (!this.#stream.readableEnded) this.#gone(true);
+    });
     this.#parts.protocol.end(this.#stream, statusOfEnd(end));
   }
 

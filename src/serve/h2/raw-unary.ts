@@ -7,6 +7,7 @@ import { type Status, statusOfError } from "../errors";
 import { type Envelope, EnvelopeReader, type EnvelopeSink, inEnvelope } from "../framing/envelope";
 import { statusOfBudget, statusOfFault, statusOfFlags } from "../framing/fault-status";
 import { GRPC_HEADERS, grpcTimeoutMs, grpcTrailers, grpcTrailersOnly } from "../framing/grpc";
+import { dismiss } from "./dismiss";
 import type { ByteBudget } from "./guard";
 import type { UnaryTrailers } from "./unary-trailers";
 
@@ -143,8 +144,7 @@ class RawUnary implements EnvelopeSink, Sleeper {
     if (!isAllRead) {
       this.#reader.drop();
       this.#letGo();
-      // A client that has more to say is told to stop.
-      this.#stream.once("finish", () => this.#stream.close(constants.NGHTTP2_NO_ERROR));
+      dismiss(this.#stream, this.#parts.clock);
     }
     this.#stream.respond(grpcTrailersOnly(status), { endStream: true });
   }

@@ -2,11 +2,22 @@
 
 import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { Code } from "@connectrpc/connect";
+import type { Clock } from "../../base/clock";
 import { grpcTrailersOnly } from "../framing/grpc";
+import { dismiss } from "./dismiss";
+import type { ByteBudget } from "./guard";
+import type { Route } from "./route";
+
+export interface ReplyParts {
+  readonly clock: Clock;
+  /** Of the connection. */
+  readonly budget: ByteBudget;
+}
 
 /** Ends a gRPC call in its first HEADERS frame: what native clients take as "not served here". */
-export function replyUnimplemented(stream: ServerHttp2Stream, message: string): void {
-  replyWith(stream, grpcTrailersOnly({ code: Code.Unimplemented, message }));
+export function replyUnimplemented(stream: ServerHttp2Stream, message: string, parts: ReplyParts): void {
+  ignoreRequest(stream, parts);
+  stream.respond(grpcTrailersOnly({ code: Code.Unimplemented, message }), { endStream: true });
 }
 
 /** Ends a gRPC call because the node is going down. Nothing was done: it may be called again, elsewhere. */
@@ -15,18 +26,18 @@ export function replyUnavailable(stream: ServerHttp2Stream): void {
 }
 
 /** Answers what is no RPC in plain words. */
-export function replyRefused(stream: ServerHttp2Stream, status: number, words: string): void {
-  replyWith(stream, { ":status": status, "content-type": "text/plain; charset=utf-8" }, `${words}\n`);
+export function replyRefused(
+  stream: ServerHttp2Stream,
+  { status, words }: Route & { readonly kind: "refused" },
+  parts: ReplyParts,
+): void {
+  ignoreRequest(stream, parts);
+  const headers: OutgoingHttpHeaders = { ":status": status, "content-type": "text/plain; charset=utf-8" };
+  stream.respond(headers);
+  stream.end(`${words}\n`);
 }
 
-function replyWith(stream: ServerHttp2Stream, headers: OutgoingHttpHeaders, body?: string): void {
-  // Nobody reads the request: its bytes are thrown away, and the client is told to stop.
-  stream.resume();
-  stream.once("finish", () => stream.close(constants.NGHTTP2_NO_ERROR));
-  if (body === undefined) {
-    stream.respond(headers, { endStream: true });
-    return;
-  }
-  stream.respond(headers);
-  stream.end(body);
+function ignoreRequest(stream: ServerHttp2Stream, { clock, budget }: ReplyParts): void {
+  stream.on("data", (chunk: Uint8Array) => budget.receive(chunk.length));
+  dismiss(stream, clock);
 }
