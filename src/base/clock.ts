@@ -35,3 +35,14 @@ export const systemClock: Clock = {
       signal?.addEventListener("abort", onAbort, { once: true });
     }),
 };
+
+/** Sleeps; `false` as soon as the signal aborts, without a throw: for loops that end with it. */
+export async function pause(clock: Pick<Clock, "sleep">, ms: number, signal: AbortSignal): Promise<boolean> {
+  try {
+    await clock.sleep(ms, signal);
+    return true;
+  } catch (error) {
+    if (signal.aborted) return false;
+    throw error;
+  }
+}

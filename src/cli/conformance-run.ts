@@ -3,6 +3,7 @@ import { type Mistake, nearest } from "../base/args";
 import { nodeAddress } from "../base/args-values";
 import { type Clock, systemClock } from "../base/clock";
 import type { Io } from "../base/process";
+import { messageOf } from "../base/thrown";
 import type { ConformanceCase } from "../conformance/case";
 import { CASES } from "../conformance/catalogue";
 import { Unreachable } from "../conformance/client/reach";
@@ -79,7 +80,7 @@ async function writeJunit(path: string, results: readonly CaseResult[], io: Io):
     await writeFile(path, showJunit(results));
     return true;
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     tellTrouble(io, { what: "the report could not be written", why, todo: "check the file given by --junit" });
     return false;
   }
@@ -123,7 +124,7 @@ function asLine({ id, group, rules, level, promise }: ConformanceCase): string {
 }
 
 function tellFailure(io: Io, address: string, error: unknown): number {
-  const why = error instanceof Error ? error.message : String(error);
+  const why = messageOf(error);
   if (error instanceof Unreachable) {
     const todo =
       "start it, or correct the address; it has to be the gRPC port (HTTP/2); for TLS, NODE_EXTRA_CA_CERTS may name an authority";

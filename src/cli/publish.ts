@@ -4,6 +4,7 @@ import { integer, optional, perSecond, text, toggle } from "../base/args-values"
 import { type Clock, systemClock } from "../base/clock";
 import { CLIENT_SETTINGS } from "../base/config";
 import type { Io } from "../base/process";
+import { messageOf } from "../base/thrown";
 import { NodeApi, NodeError } from "../client/index";
 import { defineCommand } from "./command";
 import { EXIT, interruptedCode, tellMistakes, tellTrouble } from "./exit";
@@ -148,7 +149,7 @@ function badLine(): never {
 }
 
 function tellFailure(io: Io, { address, file }: Options, error: unknown): number {
-  const why = error instanceof Error ? error.message : String(error);
+  const why = messageOf(error);
   if (error instanceof NodeError && error.unreachable) {
     const todo = "start a node with `tideline serve`, or name another with --address";
     tellTrouble(io, { what: `cannot reach the node at ${address}`, why, todo });

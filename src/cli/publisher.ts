@@ -1,4 +1,4 @@
-import type { Clock } from "../base/clock";
+import { type Clock, pause } from "../base/clock";
 import type { Io } from "../base/process";
 import type { GroupMessageToSend, NodeApi } from "../client/index";
 import { showIdentifier } from "./identifiers";
@@ -100,7 +100,7 @@ export class Publisher {
     if (plan.rate === undefined) return;
     const dueMs = this.#startedMs + ((this.#acked + count - 1) / plan.rate) * 1_000;
     const waitMs = dueMs - clock.now();
-    if (waitMs > 0) await clock.sleep(waitMs, io.signal).catch(() => {});
+    if (waitMs > 0) await pause(clock, waitMs, io.signal);
   }
 
   async #request(batch: readonly Uint8Array[]): Promise<void> {

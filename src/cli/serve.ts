@@ -5,6 +5,7 @@ import { systemClock as clock } from "../base/clock";
 import type { ServeConfig } from "../base/config";
 import { createLogger, type Logger } from "../base/log";
 import type { Io } from "../base/process";
+import { messageOf } from "../base/thrown";
 import { StoreError } from "../store/error";
 import { announce } from "./announce";
 import { EXIT, type Trouble, tellMistakes, tellTrouble } from "./exit";
@@ -55,13 +56,15 @@ function endOf(stdin: AsyncIterable<Uint8Array>): AbortSignal {
   const read = async () => {
     for await (const _ of stdin);
   };
-  read().finally(() => ended.abort(new Error("stdin ended")));
+  const end = () => ended.abort(new Error("stdin ended"));
+  // Also when it cannot be read.
+  void read().then(end, end);
   return ended.signal;
 }
 
 /** Why a node did not start, or did not stop as it should, in words for whoever started it. */
 function startTrouble(error: unknown): Trouble {
-  const why = error instanceof Error ? error.message : `${error}`;
+  const why = messageOf(error);
   const fault = error instanceof StoreError ? error.fault : undefined;
   const todo =
     fault === "unreachable"

@@ -2,7 +2,7 @@
 
 import { showSettings } from "../base/args-help";
 import { type ListenAddress, listenAddress, revealChainUrls } from "../base/args-values";
-import type { Clock } from "../base/clock";
+import { type Clock, pause } from "../base/clock";
 import { SERVE_SETTINGS, type ServeConfig } from "../base/config";
 import type { Logger } from "../base/log";
 import { isBundled } from "../store/embedded/bundled";
@@ -79,8 +79,7 @@ export class Workers {
       if (signal.aborted) return;
       log.error("a worker ended; starting it again", { pid, code, pauseMs });
       if (clock.now() - startedAt > WELL_MS) pauseMs = FIRST_PAUSE_MS;
-      // Aborted: the loop sees it.
-      await clock.sleep(pauseMs, signal).catch(() => {});
+      if (!(await pause(clock, pauseMs, signal))) return;
       pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS);
     }
   }

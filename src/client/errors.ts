@@ -1,4 +1,5 @@
 import { ConnectError } from "@connectrpc/connect";
+import { codeOf } from "../base/thrown";
 import type { Loss } from "../core/connection/events";
 import { RESUMABLE, type StatusName, statusName } from "../core/connection/status";
 
@@ -35,8 +36,7 @@ export function lossOf(error: unknown): Loss {
 
 /** Whether a handshake ended because of the node's certificate. To Connect that is an internal error. */
 function isDistrust(cause: unknown): boolean {
-  const code = cause instanceof Error && "code" in cause ? `${cause.code}` : "";
-  return /CERT|SIGNATURE|ISSUER/.test(code);
+  return /CERT|SIGNATURE|ISSUER/.test(codeOf(cause) ?? "");
 }
 
 /** The same as an error to throw. */

@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from "../base/clock";
+import { type Clock, pause, systemClock } from "../base/clock";
 import { Connection } from "../core/connection/connection";
 import type {
   ClientRequest,
@@ -273,10 +273,7 @@ export class MessageStream implements AsyncIterableIterator<StreamEvent>, AsyncD
   /** Timers of the clock keep no process alive; this does, and notices when the machine has slept. */
   async #beat(): Promise<void> {
     const { signal } = this.#stop;
-    while (!signal.aborted) {
-      await this.#clock.sleep(HEARTBEAT_MS, signal).catch(() => {});
-      this.#handle({ kind: "wake" });
-    }
+    while (await pause(this.#clock, HEARTBEAT_MS, signal)) this.#handle({ kind: "wake" });
   }
 
   #own(task: Promise<void>): void {

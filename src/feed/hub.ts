@@ -1,4 +1,5 @@
 import type { Logger } from "../base/log";
+import { stackOf } from "../base/thrown";
 import type { Offset } from "../core/tail";
 import type { Topic } from "../core/topic";
 import type { Subscriber } from "./types";
@@ -92,11 +93,7 @@ export class Hub {
       seat.subscriber.offers(due);
     } catch (error) {
       seat.broken = true;
-      this.#log.error("subscriber dropped", {
-        topics: seat.topics,
-        error: `${error}`,
-        stack: error instanceof Error ? error.stack : undefined,
-      });
+      this.#log.error("subscriber dropped", { topics: seat.topics, error: `${error}`, stack: stackOf(error) });
     }
   }
 

@@ -1,5 +1,6 @@
 import type { Clock } from "../base/clock";
 import type { Logger } from "../base/log";
+import { stackOf } from "../base/thrown";
 import { higher, lower } from "../core/ids";
 import type { Message } from "../core/message";
 import type { ReplayScope } from "../core/session/events";
@@ -240,8 +241,4 @@ async function readInTurn(
     if (messages.length > 0) return { messages, next: at + 1 };
   }
   return { messages: [], next: turn };
-}
-
-function stackOf(error: unknown): string | undefined {
-  return error instanceof Error ? error.stack : undefined;
 }

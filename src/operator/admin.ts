@@ -3,6 +3,7 @@
  * public.
  */
 
+import { listenError } from "../base/listen-error";
 import type { Metrics } from "../base/metrics";
 import { type StreamSnapshot, showStreams } from "./streams";
 
@@ -80,9 +81,7 @@ function listen(options: AdminOptions) {
       error: () => text(500, "internal error"),
     });
   } catch (error) {
-    const taken = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
-    const why = taken ? "another program has it; stop that one, or set TIDELINE_ADMIN_LISTEN" : `${error}`;
-    throw new Error(`the admin port ${host}:${port} cannot be listened on: ${why}`, { cause: error });
+    throw listenError({ name: "admin port", host, port, setting: "TIDELINE_ADMIN_LISTEN" }, error);
   }
 }
 

@@ -1,7 +1,7 @@
 /** Measures what a user feels: a message of the node's own, from its publication to a stream that waits for it. */
 
 import { createHash, randomBytes } from "node:crypto";
-import type { Clock } from "../base/clock";
+import { type Clock, pause } from "../base/clock";
 import { type Logger, silentLogger } from "../base/log";
 import type { CanaryMetrics } from "../base/metrics";
 import type { Frame } from "../core/frame";
@@ -110,12 +110,10 @@ class CanaryBird implements Canary {
   async #run(): Promise<void> {
     const { clock, everyMs } = this.#options;
     const { signal } = this.#stopping;
-    while (!signal.aborted) {
+    do {
       // Not waited for: one that is not answered must not keep the next one. The store waits for it when it closes.
       void this.#send();
-      // Aborted: the loop ends.
-      await clock.sleep(everyMs, signal).catch(() => {});
-    }
+    } while (await pause(clock, everyMs, signal));
   }
 
   async #send(): Promise<void> {

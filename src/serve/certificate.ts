@@ -1,7 +1,8 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import type { Clock } from "../base/clock";
+import { type Clock, pause } from "../base/clock";
 import type { Logger } from "../base/log";
+import { codeOf, messageOf } from "../base/thrown";
 
 /** What a server proves itself with, as PEM. */
 export interface KeyPair {
@@ -57,18 +58,13 @@ export async function openCertificate(files: CertificateFiles, parts: Certificat
       for (const listener of listeners) listener(pair);
       log.info("certificate renewed", { validTo: new Date(validToMs).toISOString() });
     } catch (error) {
-      const reason = error instanceof Error ? error.message : `${error}`;
+      const reason = messageOf(error);
       if (reason !== refused) log.warn("certificate not renewed; the old one stays", { reason });
       refused = reason;
     }
   };
   const looking = (async () => {
-    for (;;) {
-      // Aborted: the loop ends.
-      await clock.sleep(everyMs, stopping.signal).catch(() => {});
-      if (stopping.signal.aborted) return;
-      await look();
-    }
+    while (await pause(clock, everyMs, stopping.signal)) await look();
   })();
 
   return {
@@ -111,7 +107,7 @@ async function read(setting: string, file: string): Promise<string> {
   try {
     return await readFile(file, "utf8");
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    const code = codeOf(error);
     const found = code === "ENOENT" ? "no such file" : `one that cannot be read (${code ?? error})`;
     throw new Error(`${setting} ${file}: wanted a readable file, found ${found}`, { cause: error });
   }

@@ -1,6 +1,6 @@
 /** Hears of commits by LISTEN, for ever: what is lost is opened anew, what has gone deaf is noticed. */
 
-import type { Clock } from "../base/clock";
+import { type Clock, pause } from "../base/clock";
 import { type Logger, silentLogger } from "../base/log";
 import { ListeningSession } from "./listener-session";
 import type { DatabaseTarget } from "./target";
@@ -89,7 +89,6 @@ async function keepListening(target: DatabaseTarget, keeping: Keeping): Promise<
     log[failures === 0 ? "warn" : "debug"]("not listening", { reason, failures });
     const pauseMs = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures) * (0.5 + random() / 2);
     failures += 1;
-    // Aborted: the loop ends.
-    await clock.sleep(pauseMs, signal).catch(() => {});
+    if (!(await pause(clock, pauseMs, signal))) return;
   }
 }

@@ -1,6 +1,6 @@
 /** Retention: what is older than it may be is deleted, a little at a time, for as long as a node runs. */
 
-import type { Clock } from "../base/clock";
+import { type Clock, pause } from "../base/clock";
 import type { Logger } from "../base/log";
 import { KINDS, type Kind, type PerKind } from "../core/topic";
 import { StoreError } from "./error";
@@ -43,16 +43,14 @@ async function keepDeleting(kind: Kind, options: RetentionOptions, signal: Abort
   if (ageMs === undefined) return;
   const roundMs = Math.min(LONGEST_ROUND_MS, ageMs / ROUNDS_PER_AGE);
   let above = 0n;
-  while (!signal.aborted) {
+  do {
     try {
       above = await deleteRound(kind, above, options, signal);
     } catch (error) {
       // The store has told of trouble that passes; the next round begins where this one ended.
       if (!(error instanceof StoreError && error.retryable)) log.error("retention failed", { kind, error: `${error}` });
     }
-    // Aborted: the loop ends.
-    await clock.sleep(roundMs * (0.5 + random() / 2), signal).catch(() => {});
-  }
+  } while (await pause(clock, roundMs * (0.5 + random() / 2), signal));
 }
 
 /** Deletes all that is too old now, unless another process is at it. Returns up to which id nothing is left. */
@@ -64,8 +62,8 @@ async function deleteRound(kind: Kind, from: bigint, options: RetentionOptions, 
     const deleted = await deleter.deleteOld({ kind, above, ageNs });
     onDeleted(kind, deleted);
     above = deleted.goneUpTo;
-    if (!deleted.more || signal.aborted) return above;
+    const restMs = Math.max(SHORTEST_REST_MS, REST_FACTOR * (clock.now() - begunAt));
     // Aborted: what is left waits for another process.
-    await clock.sleep(Math.max(SHORTEST_REST_MS, REST_FACTOR * (clock.now() - begunAt)), signal).catch(() => {});
+    if (!deleted.more || !(await pause(clock, restMs, signal))) return above;
   }
 }

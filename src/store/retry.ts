@@ -1,6 +1,6 @@
 /** Repeats what failed for reasons that pass: a lost connection, a failover, a deadlock. */
 
-import type { Clock } from "../base/clock";
+import { type Clock, pause } from "../base/clock";
 import { diagnose, toStoreError } from "./sql-errors";
 
 export interface RetryPolicy {
@@ -55,15 +55,5 @@ export async function retrying<T>(host: RetryHost, what: string, attempt: () => 
       const hopeless = remedy === "none" || clock.now() + pauseMs > giveUpAt;
       if (hopeless || !(await pause(clock, pauseMs, signal))) throw toStoreError(error, what);
     }
-  }
-}
-
-/** Whether the pause was had in full; `false` if the signal was or became aborted. */
-async function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<boolean> {
-  try {
-    await clock.sleep(ms, signal);
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -1,5 +1,6 @@
 /** What a server says on a stream, as frames of the core, so that one checker serves all. */
 
+import { messageOf } from "../../base/thrown";
 import type { Frame } from "../../core/frame";
 import type { Message } from "../../core/message";
 import { GROUP, isTopic, type Topic, topicBytes, topicOf, WELCOME } from "../../core/topic";
@@ -55,7 +56,7 @@ export function hear(bytes: Uint8Array): Heard {
         return said satisfies never;
     }
   } catch (error) {
-    return { kind: "unreadable", why: error instanceof Error ? error.message : String(error) };
+    return { kind: "unreadable", why: messageOf(error) };
   }
 }
 

@@ -4,6 +4,7 @@ import { Code, type ConnectRouter } from "@connectrpc/connect";
 import type { Clock } from "../../base/clock";
 import type { Logger } from "../../base/log";
 import type { ServeMetrics } from "../../base/metrics";
+import { stackOf } from "../../base/thrown";
 import type { MessageOf, Schema, UnaryMethod } from "../../wire/codec";
 import { IdentityApi } from "../../wire/gen/identity/api/v1/identity_pb";
 import { MlsApi, type QueryGroupMessagesRequest } from "../../wire/gen/mls/api/v1/mls_pb";
@@ -142,8 +143,4 @@ function countCalls<I, O>(
       throw told;
     }
   };
-}
-
-function stackOf(error: unknown): string | undefined {
-  return error instanceof Error ? error.stack : undefined;
 }

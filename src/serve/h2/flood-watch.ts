@@ -1,5 +1,6 @@
 import type { Clock } from "../../base/clock";
 import type { Logger } from "../../base/log";
+import { messageOf } from "../../base/thrown";
 import type { ConnectionGuard } from "./guard";
 import { SocketBytes } from "./socket-bytes";
 
@@ -59,7 +60,7 @@ function openSockets(log: Logger): SocketBytes | undefined {
   try {
     return new SocketBytes();
   } catch (error) {
-    log.warn("floods of frames are not noticed", { reason: error instanceof Error ? error.message : `${error}` });
+    log.warn("floods of frames are not noticed", { reason: messageOf(error) });
     return undefined;
   }
 }

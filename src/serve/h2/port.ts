@@ -2,6 +2,7 @@ import { once } from "node:events";
 import * as http2 from "node:http2";
 import type { Socket } from "node:net";
 import type { ConnectRouter } from "@connectrpc/connect";
+import { listenError } from "../../base/listen-error";
 import type { UnaryRpc } from "../api/unary-rpc";
 import type { Certificate } from "../certificate";
 import type { StreamHost } from "../stream/host";
@@ -64,7 +65,10 @@ const MAX_HEADER_BYTES = 64 * 1024;
 /** What the runtime may hold for one connection, in megabytes. */
 const SESSION_MEMORY_MB = 256;
 
-/** Serves gRPC and Connect over HTTP/2. Rejects if the address cannot be bound. */
+/**
+ * Serves gRPC and Connect over HTTP/2.
+ * @throws Error that says what to do when the address cannot be listened on.
+ */
 export async function startH2(options: H2Options): Promise<H2Server> {
   const port = new H2Port(options);
   await port.listen();
@@ -138,7 +142,7 @@ class H2Port implements H2Server {
       await listening;
     } catch (error) {
       this.#floods[Symbol.dispose]();
-      throw new Error(`the gRPC port ${host}:${port} ${cannotListen(error)}`, { cause: error });
+      throw listenError({ name: "gRPC port", host, port, setting: "TIDELINE_GRPC_LISTEN" }, error);
     }
   }
 
@@ -289,11 +293,4 @@ class H2Port implements H2Server {
     const { budget, suspect: onBelievedGone } = guard;
     return { host: streams, encoder: this.#encoder, rpc, protocol, group, budget, maxRequestBytes, onBelievedGone };
   }
-}
-
-function cannotListen(error: unknown): string {
-  const taken = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
-  return taken
-    ? "cannot be listened on: another program has it; stop that one, or set TIDELINE_GRPC_LISTEN"
-    : `cannot be listened on: ${error instanceof Error ? error.message : error}`;
 }

@@ -1,6 +1,7 @@
 import { Alarms } from "../../base/alarms";
 import type { Clock } from "../../base/clock";
 import type { Logger } from "../../base/log";
+import { stackOf } from "../../base/thrown";
 import type { CloseReason } from "../../core/close";
 import type { StreamLimits } from "../../core/limits";
 import type { SessionAccount } from "../../core/session/account";
@@ -62,8 +63,7 @@ export interface StreamHost extends StreamHostParts {
 
 /** One per process: its streams take turns with each other. */
 export function createStreamHost(parts: StreamHostParts): StreamHost {
-  const onError = (error: unknown) =>
-    parts.log.error("turn failed", { error: `${error}`, stack: error instanceof Error ? error.stack : undefined });
+  const onError = (error: unknown) => parts.log.error("turn failed", { error: `${error}`, stack: stackOf(error) });
   const { limits, keepaliveMs, stallMs } = parts;
   const withPings: SessionOptions = { tail: parts.feed.tail, limits, keepaliveMs, stallMs };
   const withoutPings: SessionOptions = { ...withPings, keepaliveMs: undefined };

@@ -1,5 +1,6 @@
 import type { Sleeper } from "../../base/alarms";
 import type { LogFields } from "../../base/log";
+import { stackOf } from "../../base/thrown";
 import type { Close } from "../../core/close";
 import type { Frame } from "../../core/frame";
 import type { SessionAccount } from "../../core/session/account";
@@ -273,8 +274,7 @@ export class StreamRunner implements Subscriber, RegisteredStream, Sleeper {
   }
 
   #crash(error: unknown): void {
-    const stack = error instanceof Error ? error.stack : undefined;
-    this.#host.log.error("stream crashed", { ...this.#named(), error: `${error}`, stack });
+    this.#host.log.error("stream crashed", { ...this.#named(), error: `${error}`, stack: stackOf(error) });
     this.#release({ kind: "crashed" });
   }
 

@@ -7,6 +7,7 @@
 
 import { once } from "node:events";
 import type { Server } from "node:http";
+import { listenError } from "../../base/listen-error";
 import type { Certificate } from "../certificate";
 import { type ListenAt, TlsFront } from "../tls-front";
 import { WebDoor, type WebDoorOptions } from "./door";
@@ -37,7 +38,7 @@ export async function startWeb(options: WebOptions): Promise<WebServer> {
   try {
     await listener.listen({ host, port });
   } catch (error) {
-    throw new Error(`the web port ${host}:${port} cannot be listened on: ${wordsOf(error)}`, { cause: error });
+    throw listenError({ name: "web port", host, port, setting: "TIDELINE_WEB_LISTEN" }, error);
   }
   const address = listener.address;
   const stop = () => {
@@ -88,11 +89,4 @@ function clearListener(server: Server): Listener {
     },
     kill: () => server.closeAllConnections(),
   };
-}
-
-function wordsOf(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (code === "EADDRINUSE") return "another program has it; stop that one, or set TIDELINE_WEB_LISTEN";
-  if (code === "EACCES") return "it takes more rights; set TIDELINE_WEB_LISTEN to a port above 1023";
-  return error instanceof Error ? error.message : `${error}`;
 }

@@ -2,6 +2,7 @@
 
 import { chmodSync, existsSync, mkdirSync, readFileSync, readlinkSync, symlinkSync, unlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { codeOf } from "../../base/thrown";
 import { StoreError } from "../error";
 
 /** A Postgres 18 that can be run from where it lies. */
@@ -61,13 +62,9 @@ function makeLink(target: string, path: string): void {
     if (readlinkSync(path) === target) return;
     unlinkSync(path);
   } catch (error) {
-    if (!isMissing(error)) throw error;
+    if (codeOf(error) !== "ENOENT") throw error;
   }
   symlinkSync(target, path);
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }
 
 function resolvePackage(name: string): string {

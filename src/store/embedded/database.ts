@@ -16,8 +16,9 @@ import {
 } from "node:fs";
 import { tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
-import type { Clock } from "../../base/clock";
+import { type Clock, pause } from "../../base/clock";
 import type { Logger } from "../../base/log";
+import { messageOf } from "../../base/thrown";
 import { StoreError } from "../error";
 import type { DatabaseTarget } from "../target";
 import { removeOtherBinaries } from "./archive";
@@ -73,7 +74,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedD
     return await startInDirectory(options);
   } catch (error) {
     if (error instanceof StoreError) throw error;
-    const detail = error instanceof Error ? error.message : "unknown error";
+    const detail = messageOf(error);
     throw new StoreError("refused", `the data directory ${options.dataDir} cannot be used: ${detail}`, error);
   }
 }
@@ -169,9 +170,7 @@ class Embedded {
       if (signal.aborted) return;
       if (server !== undefined) log.error("the embedded database died; starting it again", { pid: server.pid, code });
       if (clock.now() - startedAt > WELL_MS) pauseMs = FIRST_RESTART_MS;
-      // Aborted: we are done here, which the loop sees.
-      await clock.sleep(pauseMs, signal).catch(() => {});
-      if (signal.aborted) return;
+      if (!(await pause(clock, pauseMs, signal))) return;
       pauseMs = Math.min(pauseMs * 2, MAX_RESTART_MS);
       startedAt = clock.now();
       server = await this.#restart();
@@ -188,7 +187,7 @@ class Embedded {
       log.info("embedded database ready again", { pid: this.pid, ms: Math.round(clock.now() - startedAt) });
       return this.#server;
     } catch (error) {
-      log.error("the embedded database does not start", { detail: error instanceof Error ? error.message : undefined });
+      log.error("the embedded database does not start", { detail: messageOf(error) });
       return undefined;
     }
   }

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../../base/clock";
 import type { Logger } from "../../base/log";
+import { codeOf } from "../../base/thrown";
 import { StoreError } from "../error";
 import type { PostgresBinaries } from "./binaries";
 import { asOwner, type ServerOwner, SYSTEM_PATH } from "./owner";
@@ -162,7 +163,7 @@ export function sendSignal(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+    if (codeOf(error) !== "ESRCH") throw error;
   }
 }
 
