@@ -80,6 +80,11 @@ export function resourceExhausted(message: string): ConnectError {
   return new ConnectError(message, Code.ResourceExhausted);
 }
 
+/** What would have to be asked cannot be asked now: the same request may go well a moment later, or elsewhere. */
+export function unavailable(message: string): ConnectError {
+  return new ConnectError(message, Code.Unavailable);
+}
+
 /** A method that this node does not serve. Native clients fall back only if it leaves as a Trailers-Only response. */
 export function unimplemented(message: string): ConnectError {
   return new ConnectError(message, Code.Unimplemented);

@@ -211,7 +211,7 @@ describe.each(Object.keys(WAYS).map((name) => ({ name })))("identities by $name"
       signatures: [
         signatureOf(1, 1),
         signatureOf(1, 2),
-        { ...signatureOf(2, 1), blockNumber: 5n },
+        { ...signatureOf(3, 1), blockNumber: 5n },
         signatureOf(3, 1),
         { ...signatureOf(1, 1), accountId: "0xab" },
         { ...signatureOf(1, 1), hash: new Uint8Array(31) },
@@ -226,7 +226,7 @@ describe.each(Object.keys(WAYS).map((name) => ({ name })))("identities by $name"
       [false, 0n],
     ]);
     const errors = responses.map(({ error }) => error ?? "");
-    expect(errors.slice(0, 4)).toEqual(["", "", "chain 2 did not answer", "chain 3: set TIDELINE_CHAIN_RPC"]);
+    expect(errors.slice(0, 4)).toEqual(["", "", "chain 3: set TIDELINE_CHAIN_RPC", "chain 3: set TIDELINE_CHAIN_RPC"]);
     expect(errors[4]).toStartWith("account_id: wanted eip155:CHAIN:ADDRESS");
     expect(errors[5]).toBe("hash: wanted 32 bytes, found 31");
     expect(asked.at(-1)).toMatchObject({ chainId: 3n, blockNumber: undefined });
@@ -234,6 +234,17 @@ describe.each(Object.keys(WAYS).map((name) => ({ name })))("identities by $name"
     expect(await failure(here.identity.verifySmartContractWalletSignatures({ signatures: many }))).toEqual([
       "InvalidArgument",
       "signatures: wanted at most 50 signatures, found 51; ask in several requests",
+    ]);
+  });
+
+  test("a chain that does not answer is UNAVAILABLE, and no verdict: clients take one for good", async () => {
+    const signatures = [1, 2].map((chain) => {
+      const accountId = `eip155:${chain}:0x${"ab".repeat(20)}`;
+      return { accountId, hash: new Uint8Array(32), signature: Uint8Array.of(1) };
+    });
+    expect(await failure(here.identity.verifySmartContractWalletSignatures({ signatures }))).toEqual([
+      "Unavailable",
+      "signatures[1]: chain 2 did not answer",
     ]);
   });
 });

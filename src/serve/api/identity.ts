@@ -31,7 +31,7 @@ import {
   inboxIdsResponse,
   publishIdentityUpdateResponse,
 } from "../../wire/identity";
-import { invalidArgument } from "../errors";
+import { invalidArgument, unavailable } from "../errors";
 import { checkAnswer, checkCount, MAX_ANSWER_BYTES } from "./checks";
 import { changedIdentifiers } from "./identity-changes";
 import { readIdentityUpdate } from "./identity-update";
@@ -117,7 +117,7 @@ async function verified(deps: IdentityDeps, update: IdentityUpdate): Promise<Ver
     case "refused":
       throw refusal(deps, verification);
     case "unavailable":
-      throw new ConnectError(verification.message, Code.Unavailable);
+      throw unavailable(verification.message);
     default:
       return verification satisfies never;
   }

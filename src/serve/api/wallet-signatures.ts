@@ -8,6 +8,7 @@ import type {
   VerifySmartContractWalletSignaturesResponse,
 } from "../../wire/gen/identity/api/v1/identity_pb";
 import { type WalletVerdict, walletVerdictsResponse } from "../../wire/identity";
+import { unavailable } from "../errors";
 import { checkCount } from "./checks";
 
 /** Signatures that one request may ask about: each is a question to a chain. */
@@ -17,19 +18,19 @@ const HASH_BYTES = 32;
 
 /**
  * One verdict per signature. What is wrong with one of them is its own verdict, so that the others get theirs.
- * @throws ConnectError when there are too many
+ * @throws ConnectError when there are too many, and when a chain cannot be asked: clients take a verdict for final
  */
 export async function verifyWalletSignatures(
   chains: ChainReader,
   { signatures }: VerifySmartContractWalletSignaturesRequest,
 ): Promise<VerifySmartContractWalletSignaturesResponse> {
   checkCount("signatures", "signatures", signatures.length, MAX_WALLET_SIGNATURES);
-  return walletVerdictsResponse(await Promise.all(signatures.map((signature) => verdictOf(chains, signature))));
+  return walletVerdictsResponse(await Promise.all(signatures.map((signature, at) => verdictOf(chains, signature, at))));
 }
 
 type SignatureMessage = VerifySmartContractWalletSignatureRequestSignature;
 
-async function verdictOf(chains: ChainReader, message: SignatureMessage): Promise<WalletVerdict> {
+async function verdictOf(chains: ChainReader, message: SignatureMessage, at: number): Promise<WalletVerdict> {
   const { blockNumber: asked = 0n } = message;
   const question = questionOf(message);
   if (typeof question === "string") return { isValid: false, blockNumber: asked, error: question };
@@ -38,8 +39,9 @@ async function verdictOf(chains: ChainReader, message: SignatureMessage): Promis
     case "answered":
       return { isValid: answer.isValid, blockNumber: answer.blockNumber, error: undefined };
     case "chainNotConfigured":
-    case "unreachable":
       return { isValid: false, blockNumber: asked, error: answer.message };
+    case "unreachable":
+      throw unavailable(`signatures[${at}]: ${answer.message}`);
     default:
       return answer satisfies never;
   }
