@@ -1,6 +1,7 @@
 /** The protobuf encoding of an RPC's messages, by their schema: for RPCs that need nothing more particular. */
 
 import { type DescMessage, type DescMethodUnary, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { messageOf } from "../base/thrown";
 
 /** What a message consists of. */
 export type Schema = DescMessage;
@@ -19,8 +20,7 @@ export function decodeMessage<S extends Schema>(schema: S, bytes: Uint8Array): D
   try {
     return { kind: "message", message: fromBinary(schema, bytes) };
   } catch (error) {
-    const why = error instanceof Error ? error.message : "not protobuf";
-    const detail = `a request of ${bytes.length} bytes could not be read as ${schema.name}: ${why}`;
+    const detail = `a request of ${bytes.length} bytes could not be read as ${schema.name}: ${messageOf(error)}`;
     return { kind: "unreadable", detail };
   }
 }

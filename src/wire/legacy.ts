@@ -3,7 +3,6 @@
  * session they are one fixed Mutate. What they deliver is the message of each entry by itself.
  */
 
-import { fromBinary } from "@bufbuild/protobuf";
 import { GROUP, type Kind, WELCOME } from "../core/topic";
 import { latin1 } from "./bytes";
 import {
@@ -12,7 +11,7 @@ import {
   type SubscribeWelcomeMessagesRequest,
   SubscribeWelcomeMessagesRequestSchema,
 } from "./gen/mls/api/v1/mls_pb";
-import { type DecodedRequest, malformed, unreadable } from "./subscribe";
+import { type DecodedRequest, decodeRequest, malformed } from "./subscribe";
 import { MAX_IDENTIFIER_BYTES } from "./unary";
 
 /** The one Mutate of such a stream. Its wave's tag is never sent. */
@@ -28,24 +27,12 @@ interface Filter {
  * No filter at all is a silent stream: the SDKs open one before they know of a group, and give up if it ends.
  */
 export function decodeSubscribeGroupMessagesRequest(bytes: Uint8Array): DecodedRequest {
-  let request: SubscribeGroupMessagesRequest;
-  try {
-    request = fromBinary(SubscribeGroupMessagesRequestSchema, bytes);
-  } catch (error) {
-    return unreadable("SubscribeGroupMessagesRequest", bytes, error);
-  }
-  return fromSubscribeGroupMessagesRequest(request);
+  return decodeRequest(SubscribeGroupMessagesRequestSchema, bytes, fromSubscribeGroupMessagesRequest);
 }
 
 /** Reads the request of SubscribeWelcomeMessages. Bytes that are none, or name no installation, are `malformed`. */
 export function decodeSubscribeWelcomeMessagesRequest(bytes: Uint8Array): DecodedRequest {
-  let request: SubscribeWelcomeMessagesRequest;
-  try {
-    request = fromBinary(SubscribeWelcomeMessagesRequestSchema, bytes);
-  } catch (error) {
-    return unreadable("SubscribeWelcomeMessagesRequest", bytes, error);
-  }
-  return fromSubscribeWelcomeMessagesRequest(request);
+  return decodeRequest(SubscribeWelcomeMessagesRequestSchema, bytes, fromSubscribeWelcomeMessagesRequest);
 }
 
 /** The same for a request that another codec has read already. */

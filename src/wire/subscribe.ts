@@ -6,12 +6,13 @@
  * Connect is added here.
  */
 
-import { create, fromBinary } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { type Add, type Frame, LIVE } from "../core/frame";
 import type { Message } from "../core/message";
 import type { SessionEvent } from "../core/session/events";
 import { GROUP, type Kind, topicBytes, WELCOME } from "../core/topic";
 import { latin1 } from "./bytes";
+import { decodeMessage, type MessageOf, type Schema } from "./codec";
 import { groupMessageOf, welcomeMessageOf } from "./entry";
 import {
   type SubscribeRequest,
@@ -47,13 +48,17 @@ const FIRST_VARINT_TAG = 0x08;
 export function decodeSubscribeRequest(bytes: Uint8Array): DecodedRequest {
   const mutate = readPlainMutate(bytes);
   if (mutate !== undefined) return { kind: "event", event: { kind: "mutate", mutate } };
-  let request: SubscribeRequest;
-  try {
-    request = fromBinary(SubscribeRequestSchema, bytes);
-  } catch (error) {
-    return unreadable("SubscribeRequest", bytes, error);
-  }
-  return fromSubscribeRequest(request);
+  return decodeRequest(SubscribeRequestSchema, bytes, fromSubscribeRequest);
+}
+
+/** Reads a request by its schema, and has `read` say what it means. Bytes that are none are `malformed` (R-4). */
+export function decodeRequest<S extends Schema>(
+  schema: S,
+  bytes: Uint8Array,
+  read: (request: MessageOf<S>) => DecodedRequest,
+): DecodedRequest {
+  const decoded = decodeMessage(schema, bytes);
+  return decoded.kind === "message" ? read(decoded.message) : malformed(decoded.detail);
 }
 
 /** The same for a request that another codec has read already. */
@@ -122,12 +127,6 @@ function toResponse(frame: Frame) {
     case "pong":
       return { case: "pong", value: { nonce: frame.nonce } } as const;
   }
-}
-
-/** Bytes that no message could be read from (R-4). */
-export function unreadable(type: string, bytes: Uint8Array, error: unknown): DecodedRequest {
-  const why = error instanceof Error ? error.message : "not protobuf";
-  return malformed(`a request of ${bytes.length} bytes could not be read as ${type}: ${why}`);
 }
 
 /** A request that ends its stream; `detail` says what was wanted and what was found (R-4). */
