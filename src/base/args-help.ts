@@ -18,26 +18,16 @@ export function settingsMarkdown(settings: Settings): string {
   );
 }
 
-/** One setting and what it is, for a page or a log. */
-export interface ShownSetting {
-  readonly name: string;
-  readonly env: string | undefined;
-  readonly flag: string;
-  /** As one would write it; of a secret only what may be seen. */
-  readonly value: string;
-  readonly sentence: string;
-}
-
-/** The settings and their present values, in the order of the table. */
-export function showSettings<S extends Settings>(settings: S, values: ValuesOf<S>): readonly ShownSetting[] {
+/** The settings that have a variable, as another process would be given them; of a secret only what may be seen. */
+export function settingsEnvironment<S extends Settings>(
+  settings: S,
+  values: ValuesOf<S>,
+): Readonly<Record<string, string>> {
   const byName = new Map<string, unknown>(Object.entries(values));
-  return Object.entries(settings).map(([name, { env, flag, kind, sentence }]) => ({
-    name,
-    env,
-    flag,
-    value: kind.show(byName.get(name)),
-    sentence,
-  }));
+  const variables = Object.entries(settings).flatMap(([name, { env, kind }]) =>
+    env === undefined ? [] : [[env, kind.show(byName.get(name))] as const],
+  );
+  return Object.fromEntries(variables);
 }
 
 function flagLine({ flag, env, kind, default: fallback }: Setting<unknown>): string {

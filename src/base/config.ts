@@ -1,6 +1,6 @@
 /** The node's configuration: one table, read once at the start, frozen, passed down. */
 
-import { NO_POSITIONALS, type ParseResult, parseSettings, type ValuesOf } from "./args";
+import type { ValuesOf } from "./args";
 import {
   bytes,
   chainUrls,
@@ -223,11 +223,3 @@ export const CLIENT_SETTINGS = {
 export const KNOWN_ENV: readonly string[] = [...Object.values(SERVE_SETTINGS), ...Object.values(CLIENT_SETTINGS)].map(
   ({ env }) => env,
 );
-
-/** Reads the node's configuration. An unknown TIDELINE_ variable is a mistake, so that a typing error shows. */
-export function parseServeConfig(
-  argv: readonly string[],
-  env: Readonly<Record<string, string | undefined>>,
-): ParseResult<typeof SERVE_SETTINGS> {
-  return parseSettings({ settings: SERVE_SETTINGS, positionals: NO_POSITIONALS, argv, env, knownEnv: KNOWN_ENV });
-}

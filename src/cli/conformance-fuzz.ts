@@ -1,5 +1,4 @@
 import { randomInt } from "node:crypto";
-import { type Clock, systemClock } from "../base/clock";
 import type { Io } from "../base/process";
 import { type FuzzReport, fuzzConformance, showFailure } from "../conformance/fuzz/fuzz";
 import { showScript } from "../conformance/fuzz/script";
@@ -16,10 +15,10 @@ export interface FuzzCommand {
 }
 
 /** Plays random scripts against a node; returns the exit code. @throws Unreachable */
-export async function runFuzz(command: FuzzCommand, io: Io, clock: Clock = systemClock): Promise<number> {
+export async function runFuzz(command: FuzzCommand, io: Io): Promise<number> {
   const { address, seconds, json, seed = randomInt(2 ** 32 - 1) } = command;
   io.stderr.write(`seed ${seed}\n`);
-  const report = await fuzzConformance(address, { seconds, seed, clock, signal: io.signal });
+  const report = await fuzzConformance(address, { seconds, seed, signal: io.signal });
   io.stdout.write(`${json ? asJson(report) : asText(report)}\n`);
   if (report.loss !== undefined) return tellLoss(io, address, report.loss);
   if (report.failure !== undefined) return EXIT.failed.code;

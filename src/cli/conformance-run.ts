@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { type Mistake, nearest } from "../base/args";
 import { nodeAddress } from "../base/args-values";
-import { type Clock, systemClock } from "../base/clock";
+import { systemClock as clock } from "../base/clock";
 import type { Io } from "../base/process";
 import { messageOf } from "../base/thrown";
 import type { ConformanceCase } from "../conformance/case";
@@ -15,12 +15,7 @@ import { tellLoss } from "./conformance-loss";
 import { EXIT, interruptedCode, tellMistakes, tellTrouble } from "./exit";
 
 /** Runs the kit, or lists its cases; returns the exit code. */
-export async function runCases(
-  options: ConformanceOptions,
-  words: readonly string[],
-  io: Io,
-  clock: Clock = systemClock,
-): Promise<number> {
+export async function runCases(options: ConformanceOptions, words: readonly string[], io: Io): Promise<number> {
   const run = runOptions(options, io);
   const [word = ""] = words;
   const address = nodeAddress.parse(word)?.value;
@@ -34,7 +29,7 @@ export async function runCases(
   try {
     if (options.fuzz !== undefined) {
       const { seed, json } = options;
-      return await runFuzz({ address, seconds: options.fuzz, seed, json }, io, clock);
+      return await runFuzz({ address, seconds: options.fuzz, seed, json }, io);
     }
     const { results, loss } = await collect(address, options, run, io);
     if (options.junit !== undefined && !(await writeJunit(options.junit, results, io))) return EXIT.failed.code;

@@ -230,7 +230,7 @@ function listen(
 /** Has messages deleted that are older than the configuration lets them become. */
 function retain(
   { groupRetention, welcomeRetention }: ServeConfig,
-  { store, feed, metrics, log }: { readonly store: Store } & Omit<Served, "reader">,
+  { store, feed, metrics, log }: Served,
 ): AsyncDisposable {
   return startRetention({
     deleter: store.deleter,

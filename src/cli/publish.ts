@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { Mistake, ValuesOf } from "../base/args";
 import { integer, optional, perSecond, text, toggle } from "../base/args-values";
-import { type Clock, systemClock } from "../base/clock";
+import { systemClock } from "../base/clock";
 import { CLIENT_SETTINGS } from "../base/config";
 import type { Io } from "../base/process";
 import { messageOf } from "../base/thrown";
@@ -73,17 +73,12 @@ export const publishCommand = defineCommand({
 });
 
 /** Publishes what it is given; returns the exit code. */
-export async function runPublish(
-  options: Options,
-  words: readonly string[],
-  io: Io,
-  clock: Clock = systemClock,
-): Promise<number> {
+async function runPublish(options: Options, words: readonly string[], io: Io): Promise<number> {
   const target = targetOf(options);
   const mistakes = [...mistakesOf(options, words), ...(target.kind === "mistake" ? [target.mistake] : [])];
   if (target.kind === "mistake" || mistakes.length > 0) return tellMistakes(io, "publish", mistakes);
   using api = new NodeApi({ address: options.address });
-  const publisher = new Publisher({ plan: { ...options, target }, api, io, clock });
+  const publisher = new Publisher({ plan: { ...options, target }, api, io, clock: systemClock });
   try {
     for await (const data of dataOf(options, words, io)) await publisher.publish(data);
     return io.signal.aborted ? interruptedCode(io.signal) : EXIT.ok.code;

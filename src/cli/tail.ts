@@ -52,7 +52,7 @@ export const tailCommand = defineCommand({
 });
 
 /** Prints topics; returns the exit code. */
-export async function runTail(options: Options, words: readonly string[], io: Io): Promise<number> {
+async function runTail(options: Options, words: readonly string[], io: Io): Promise<number> {
   const topics = words.map((word) => ({ word, topic: parseTopic(word) }));
   const mistakes = topics.filter(({ topic }) => topic === undefined).map(({ word }) => badTopic(word));
   if (mistakes.length > 0) return tellMistakes(io, "tail", mistakes);

@@ -1,6 +1,6 @@
 /** More processes on a node's gRPC port: how it uses more than one core. */
 
-import { showSettings } from "../base/args-help";
+import { settingsEnvironment } from "../base/args-help";
 import { type ListenAddress, listenAddress, revealChainUrls } from "../base/args-values";
 import { type Clock, pause } from "../base/clock";
 import { SERVE_SETTINGS, type ServeConfig } from "../base/config";
@@ -91,10 +91,9 @@ function workerEnvironment(
   { grpc, database }: Joined,
   env: WorkerParts["env"],
 ): Readonly<Record<string, string | undefined>> {
-  const settings = showSettings(SERVE_SETTINGS, config).map(({ env: name, value }) => [name, value]);
   return {
     ...env,
-    ...Object.fromEntries(settings),
+    ...settingsEnvironment(SERVE_SETTINGS, config),
     TIDELINE_WORKER: "true",
     TIDELINE_PROCESSES: "1",
     TIDELINE_GRPC_LISTEN: listenAddress.show(grpc),

@@ -46,7 +46,7 @@ export interface RunOptions {
 }
 
 /** Up to this keepalive interval, in milliseconds, slow cases are run without being asked for. */
-export const PATIENT_KEEPALIVE_MS = 5_000;
+const PATIENT_KEEPALIVE_MS = 5_000;
 
 const DEFAULT_CONCURRENCY = 12;
 const DEFAULT_PATIENCE_MS = 5_000;
@@ -138,7 +138,7 @@ export async function settle(node: NodeUnderTest): Promise<void> {
 }
 
 /** The first rule that a stream of the case breaks, if any. */
-export function firstViolation(node: NodeUnderTest, moment: Moment): Violation | undefined {
+function firstViolation(node: NodeUnderTest, moment: Moment): Violation | undefined {
   for (const stream of node.streams) {
     const found = violationOf(node, stream, stream.cancelled ? "under way" : moment);
     if (found !== undefined) return found;

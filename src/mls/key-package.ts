@@ -10,7 +10,7 @@ import { verifyEd25519 } from "./ed25519";
 import { lastBytes, readFields } from "./protobuf-fields";
 
 /** The only one that XMTP uses. */
-export const KEY_PACKAGE_CIPHERSUITE = "MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519";
+const KEY_PACKAGE_CIPHERSUITE = "MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519";
 
 /**
  * How far ahead of our clock a lifetime may begin, in milliseconds: the uploader's clock and ours differ. There is

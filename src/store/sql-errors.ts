@@ -32,7 +32,7 @@ export class AnswerOverdue extends Error {
 }
 
 /** What may be known of a driver's error outside of the store: nothing in it comes from a query's parameters. */
-export class DriverError extends Error {
+class DriverError extends Error {
   /** The five characters by which Postgres classifies the error; `undefined` if it is not the server's. */
   readonly sqlState: string | undefined;
   /** The driver's own word for it, as `ERR_POSTGRES_CONNECTION_CLOSED`. */

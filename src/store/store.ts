@@ -53,7 +53,7 @@ export interface StoreTimeouts {
   readonly answerMs: number;
 }
 
-export const DEFAULT_TIMEOUTS: StoreTimeouts = { connectMs: 5_000, statementMs: 10_000, answerMs: 16_000 };
+const DEFAULT_TIMEOUTS: StoreTimeouts = { connectMs: 5_000, statementMs: 10_000, answerMs: 16_000 };
 
 export interface AppenderOptions {
   /**

@@ -4,7 +4,7 @@ import type { SQL } from "bun";
 import type { Options, PostgresType } from "postgres";
 
 /** Whether the connection is encrypted, and what of the server's certificate is checked; the meaning of libpq's `sslmode`. */
-export const TLS_MODES = ["disable", "prefer", "require", "verify-ca", "verify-full"] as const;
+const TLS_MODES = ["disable", "prefer", "require", "verify-ca", "verify-full"] as const;
 export type TlsMode = (typeof TLS_MODES)[number];
 
 /** Where a server listens: a unix socket `<directory>/.s.PGSQL.<port>`, or a host (name or address). */

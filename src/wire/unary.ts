@@ -106,7 +106,7 @@ export function groupMessage(row: Placed): GroupMessage {
 }
 
 /** A stored welcome. Its byte fields are views of the stored body. */
-export function welcomeMessage(row: Placed): WelcomeMessage {
+function welcomeMessage(row: Placed): WelcomeMessage {
   if (row.arm === WELCOME_POINTER_ARM) {
     const value = fromBinary(WelcomeMessage_WelcomePointerSchema, row.body);
     value.id = row.id;

@@ -1,7 +1,12 @@
 import { describe, expect, test } from "bun:test";
-import { describeMistake } from "../../src/base/args";
-import { settingsHelp, settingsMarkdown, showSettings } from "../../src/base/args-help";
-import { parseServeConfig, SERVE_SETTINGS } from "../../src/base/config";
+import { describeMistake, NO_POSITIONALS, parseSettings } from "../../src/base/args";
+import { settingsEnvironment, settingsHelp, settingsMarkdown } from "../../src/base/args-help";
+import { KNOWN_ENV, SERVE_SETTINGS } from "../../src/base/config";
+
+/** Reads the configuration as `tideline serve` does. */
+function parseServeConfig(argv: readonly string[], env: Readonly<Record<string, string>>) {
+  return parseSettings({ settings: SERVE_SETTINGS, positionals: NO_POSITIONALS, argv, env, knownEnv: KNOWN_ENV });
+}
 
 describe("the node's configuration", () => {
   test("needs nothing to be said", () => {
@@ -47,7 +52,7 @@ describe("the node's configuration", () => {
     expect(said).not.toContain("hunter2");
     const right = parseServeConfig(["--database-url", "postgres://someone:hunter2@h/d"], {});
     if (right.kind !== "parsed") throw new Error("a right URL was refused");
-    const shown = JSON.stringify(showSettings(SERVE_SETTINGS, right.values));
+    const shown = JSON.stringify(settingsEnvironment(SERVE_SETTINGS, right.values));
     expect(shown).toContain("postgres://h/d");
     expect(shown + JSON.stringify(right)).not.toContain("hunter2");
   });
@@ -59,7 +64,7 @@ describe("the node's configuration", () => {
     expect(said).not.toContain("hunter2");
     const right = parseServeConfig(["--chain-rpc", "1=https://h/hunter2"], {});
     if (right.kind !== "parsed") throw new Error("a right list was refused");
-    const shown = JSON.stringify(showSettings(SERVE_SETTINGS, right.values));
+    const shown = JSON.stringify(settingsEnvironment(SERVE_SETTINGS, right.values));
     expect(shown).toContain("1=…");
     expect(shown + JSON.stringify(right)).not.toContain("hunter2");
   });

@@ -79,7 +79,7 @@ export class MemoryKeyPackages implements KeyPackages {
   }
 }
 
-export class MemoryCommitLogs implements CommitLogs {
+class MemoryCommitLogs implements CommitLogs {
   readonly #entries: (NewCommitLogEntry & StoredCommitLogEntry)[] = [];
 
   async append(entries: readonly NewCommitLogEntry[]): Promise<void> {

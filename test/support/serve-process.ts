@@ -114,7 +114,7 @@ export function cpuSeconds(pid: number): number {
 }
 
 /** Lets what goes wrong later be seen. */
-export function passTroubleOn(line: string): void {
+function passTroubleOn(line: string): void {
   if (/"level":"(warn|error)"/.test(line)) process.stderr.write(`${line}\n`);
 }
 

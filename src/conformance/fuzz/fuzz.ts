@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from "../../base/clock";
+import { systemClock as clock } from "../../base/clock";
 import { learnKeepalive, lossOf } from "../client/reach";
 import { type Finding, type PlaySetting, playScript } from "./play";
 import { drawScript, type Script, showScript } from "./script";
@@ -9,17 +9,12 @@ export interface FuzzOptions {
   readonly seconds: number;
   /** Of the first script; the next ones count on from it. 0 to 2^32-1. */
   readonly seed: number;
-  /** Scripts played at once. */
-  readonly concurrency?: number;
   /** How long a script waits for what has to come soon, in milliseconds. */
   readonly patienceMs?: number;
   /** How long a failing script may be made shorter, in seconds. */
   readonly shrinkSeconds?: number;
-  readonly clock?: Clock;
   /** Ends the search, and the shrinking. */
   readonly signal?: AbortSignal;
-  /** Told after each script that found nothing. */
-  readonly onScript?: (played: number) => void;
 }
 
 /** A script that the server fails. */
@@ -41,7 +36,8 @@ export interface FuzzReport {
   readonly loss: string | undefined;
 }
 
-const DEFAULT_CONCURRENCY = 6;
+/** Scripts played at once. */
+const CONCURRENCY = 6;
 const DEFAULT_PATIENCE_MS = 3_000;
 const DEFAULT_SHRINK_SECONDS = 60;
 const SEEDS = 2 ** 32;
@@ -52,8 +48,8 @@ const SEEDS = 2 ** 32;
  * @throws Unreachable if the server cannot be spoken to.
  */
 export async function fuzzConformance(address: string, options: FuzzOptions): Promise<FuzzReport> {
-  const { clock = systemClock, patienceMs = DEFAULT_PATIENCE_MS, seconds, seed } = options;
-  const { shrinkSeconds = DEFAULT_SHRINK_SECONDS, concurrency = DEFAULT_CONCURRENCY, signal } = options;
+  const { patienceMs = DEFAULT_PATIENCE_MS, seconds, seed } = options;
+  const { shrinkSeconds = DEFAULT_SHRINK_SECONDS, signal } = options;
   const keepaliveMs = await learnKeepalive({ address, patienceMs, clock });
   const setting: PlaySetting = { address, keepaliveMs, patienceMs, clock };
   const search = new Search(setting, options);
@@ -63,7 +59,7 @@ export async function fuzzConformance(address: string, options: FuzzOptions): Pr
   const until = clock.now() + shrinkSeconds * 1_000;
   const { script, finding } = await shrink(first, {
     play: (candidate) => search.play(first.seed, candidate),
-    concurrency,
+    concurrency: CONCURRENCY,
     mayGoOn: () => clock.now() < until && signal?.aborted !== true && search.loss === undefined,
   });
   const failure = { seed: first.seed, drawnSteps: first.script.length, script, finding };
@@ -129,8 +125,7 @@ class Search {
 
   /** At least one script is played, however little time there is. */
   async run(until: number): Promise<void> {
-    const { concurrency = DEFAULT_CONCURRENCY } = this.#options;
-    await Promise.all(Array.from({ length: concurrency }, (_, lane) => this.#lane(until, lane === 0)));
+    await Promise.all(Array.from({ length: CONCURRENCY }, (_, lane) => this.#lane(until, lane === 0)));
   }
 
   /** Whether nothing was found yet. */
@@ -139,7 +134,7 @@ class Search {
   }
 
   async #lane(until: number, mustPlay: boolean): Promise<void> {
-    const { signal, onScript } = this.#options;
+    const { signal } = this.#options;
     const goesOn = () => this.#setting.clock.now() < until && signal?.aborted !== true && this.#isOpen;
     for (let must = mustPlay; must || goesOn(); must = false) {
       const seed = this.#next % SEEDS;
@@ -148,8 +143,8 @@ class Search {
       const finding = await this.play(seed, script);
       if (this.#lostSeeds.has(seed)) return;
       this.#played += 1;
-      if (finding === undefined) onScript?.(this.#played);
-      else if (this.#first === undefined || seed < this.#first.seed) this.#first = { seed, script, finding };
+      if (finding === undefined) continue;
+      if (this.#first === undefined || seed < this.#first.seed) this.#first = { seed, script, finding };
     }
   }
 }

@@ -1,15 +1,10 @@
 import type { Millis } from "../time";
 
-export interface BackoffOptions {
-  /** Most that the first wait can take. */
-  readonly firstMs: Millis;
-  /** Most that any wait can take. */
-  readonly mostMs: Millis;
-  /** How long a stream must have lived for the next wait to be a first one again. */
-  readonly healthyMs: Millis;
-}
-
-export const DEFAULT_BACKOFF: BackoffOptions = { firstMs: 100, mostMs: 30_000, healthyMs: 10_000 };
+/** Most that the first wait can take, in milliseconds, and that any wait can. */
+const FIRST_MS = 100;
+const MOST_MS = 30_000;
+/** How long a stream must have lived, in milliseconds, for the next wait to be a first one again. */
+const HEALTHY_MS = 10_000;
 
 /**
  * How long to wait before the next stream is opened (C-6).
@@ -19,12 +14,7 @@ export const DEFAULT_BACKOFF: BackoffOptions = { firstMs: 100, mostMs: 30_000, h
  * that accepts and drops would be hammered.
  */
 export class Backoff {
-  readonly #options: BackoffOptions;
   #failures = 0;
-
-  constructor(options: BackoffOptions = DEFAULT_BACKOFF) {
-    this.#options = options;
-  }
 
   /**
    * The wait after a stream was lost.
@@ -32,9 +22,8 @@ export class Backoff {
    * @param random from 0 up to, but not including, 1
    */
   next(livedMs: Millis, random: number): Millis {
-    const { firstMs, mostMs, healthyMs } = this.#options;
-    if (livedMs >= healthyMs) this.#failures = 0;
-    const bound = Math.min(mostMs, firstMs * 2 ** this.#failures);
+    if (livedMs >= HEALTHY_MS) this.#failures = 0;
+    const bound = Math.min(MOST_MS, FIRST_MS * 2 ** this.#failures);
     this.#failures++;
     return bound * random;
   }

@@ -45,7 +45,7 @@ type State =
 export class Connection<M extends Positioned> {
   readonly #options: ConnectionOptions;
   readonly #wanted: Wanted;
-  readonly #backoff: Backoff;
+  readonly #backoff = new Backoff();
   #state: State;
   #effects: ConnectionEffect<M>[] = [];
   /** Nonces of Pings to be answered (C-1). */
@@ -64,7 +64,6 @@ export class Connection<M extends Positioned> {
   constructor(options: ConnectionOptions, now: Millis) {
     this.#options = options;
     this.#wanted = new Wanted(options.historyOnly, options.mutateLimits);
-    this.#backoff = new Backoff(options.backoff);
     this.#state = this.#open(now);
   }
 

@@ -3,7 +3,6 @@
 import type { Frame, Lane, Mutate } from "../frame";
 import type { Millis } from "../time";
 import type { Kind, Topic } from "../topic";
-import type { BackoffOptions } from "./backoff";
 import type { StatusName } from "./status";
 import type { MutateLimits } from "./wanted";
 
@@ -18,7 +17,6 @@ export interface ConnectionOptions {
   readonly openMs?: Millis;
   /** How long the answer to a probe may take after the machine slept. */
   readonly probeMs?: Millis;
-  readonly backoff?: BackoffOptions;
   readonly mutateLimits?: MutateLimits;
 }
 

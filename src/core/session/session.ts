@@ -25,8 +25,6 @@ export interface SessionOptions {
   readonly keepaliveMs: number | undefined;
   /** How long a full wire may make no progress at all, in milliseconds, before the stream is ended. */
   readonly stallMs: number;
-  /** Nonce of the first Ping; 1 unless told. */
-  readonly firstNonce?: bigint;
 }
 
 type StreamState =
@@ -86,7 +84,7 @@ export class Session {
     this.#liveness =
       keepaliveMs === undefined
         ? undefined
-        : new Liveness({ idleMs: keepaliveMs, pongMs: keepaliveMs, firstNonce: options.firstNonce ?? 1n }, now);
+        : new Liveness({ idleMs: keepaliveMs, pongMs: keepaliveMs, firstNonce: 1n }, now);
   }
 
   /** How the stream ended; `undefined` while it lasts. */

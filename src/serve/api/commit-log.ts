@@ -22,7 +22,7 @@ export const MAX_PUBLISHED_ENTRIES = 10;
 /** Groups that one BatchQueryCommitLog may name. */
 export const MAX_QUERIED_LOGS = 20;
 /** Bytes of an entry with its signature: whole pages of all logs that one may ask for fit into an answer. Those of SDKs have about 300. */
-export const MAX_ENTRY_BYTES = 8_192;
+const MAX_ENTRY_BYTES = 8_192;
 
 /** Appends entries to the logs of groups, all or none. Nobody judges what they say. @throws ConnectError, StoreError */
 export async function batchPublishCommitLog({ logs }: CommitLogDeps, { requests }: BatchPublishCommitLogRequest) {

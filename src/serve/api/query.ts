@@ -28,7 +28,7 @@ export interface QueryDeps {
 }
 
 /** Groups that one GetNewestGroupMessage may name. Clients ask for up to 1 000. */
-export const MAX_NEWEST_GROUPS = 10_000;
+const MAX_NEWEST_GROUPS = 10_000;
 
 /** Newest messages that are looked up and read at once. */
 const NEWEST_IDS = 1_000;

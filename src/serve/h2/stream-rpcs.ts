@@ -20,7 +20,7 @@ export const SUBSCRIBE: StreamRpc = {
 };
 
 /** The older stream of groups: each message by itself. */
-export const SUBSCRIBE_GROUP_MESSAGES: StreamRpc = {
+const SUBSCRIBE_GROUP_MESSAGES: StreamRpc = {
   name: "SubscribeGroupMessages",
   path: `${SERVICE}/SubscribeGroupMessages`,
   kind: "fixed",
@@ -30,7 +30,7 @@ export const SUBSCRIBE_GROUP_MESSAGES: StreamRpc = {
 };
 
 /** The older stream of welcomes: each message by itself. */
-export const SUBSCRIBE_WELCOME_MESSAGES: StreamRpc = {
+const SUBSCRIBE_WELCOME_MESSAGES: StreamRpc = {
   name: "SubscribeWelcomeMessages",
   path: `${SERVICE}/SubscribeWelcomeMessages`,
   kind: "fixed",

@@ -151,7 +151,7 @@ async function stopServer(
 }
 
 /** Whether `ended` resolves in time; the timer is taken back if it does. */
-export async function endsWithin(clock: Clock, ended: Promise<unknown>, ms: number): Promise<boolean> {
+async function endsWithin(clock: Clock, ended: Promise<unknown>, ms: number): Promise<boolean> {
   const answer = Promise.withResolvers<boolean>();
   using _timer = clock.after(ms, () => answer.resolve(false));
   ended.then(() => answer.resolve(true), answer.reject);

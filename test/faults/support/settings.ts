@@ -1,7 +1,7 @@
 /** What whoever runs the fault tests can set. */
 
 /** `FAULTS_SCALE`: factor on rates and on how often a fault is repeated. Default 1. */
-export const SCALE = positive("FAULTS_SCALE", 1);
+const SCALE = positive("FAULTS_SCALE", 1);
 
 /** A rate or a count of a fault test, by {@link SCALE}; at least 1. */
 export function scaled(count: number): number {
