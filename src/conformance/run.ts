@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from "../base/clock";
-import { type CaseGroup, type ConformanceCase, ConformanceFailure } from "./case";
+import type { CaseGroup, ConformanceCase } from "./case";
 import { CASES } from "./catalogue";
 import { BLACK_BOX_LIMITS } from "./checker/black-box";
 import { InvariantChecker } from "./checker/invariants";
@@ -9,6 +9,7 @@ import { LongHistory } from "./client/long-history";
 import { type NodeOptions, NodeUnderTest } from "./client/node";
 import type { ProbeStream } from "./client/probe-stream";
 import { learnKeepalive, lossOf, type Reach, Unreachable } from "./client/reach";
+import { ConformanceFailure } from "./failure";
 
 /** What came of a case. */
 export type Verdict =

@@ -1,4 +1,5 @@
-import { casesOf, expectSame, expectThat } from "../case";
+import { casesOf } from "../case";
+import { expectSame, expectThat } from "../failure";
 import { blockedWave } from "./scenes";
 
 export const ACKS = casesOf("acks", [

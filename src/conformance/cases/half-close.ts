@@ -1,6 +1,7 @@
 import { LIVE } from "../../core/frame";
-import { casesOf, expectSame, expectThat } from "../case";
+import { casesOf } from "../case";
 import { CODE } from "../client/grpc";
+import { expectSame, expectThat } from "../failure";
 import { blockedWave } from "./scenes";
 
 export const HALF_CLOSE = casesOf("half-close", [

@@ -1,6 +1,7 @@
 import { LIVE } from "../../core/frame";
-import { casesOf, expectThat } from "../case";
+import { casesOf } from "../case";
 import { CODE } from "../client/grpc";
+import { expectThat } from "../failure";
 import { blockedWave } from "./scenes";
 
 export const HISTORY_ONLY = casesOf("history_only", [

@@ -3,10 +3,11 @@ import { connect } from "node:net";
 import { LIVE } from "../../core/frame";
 import { SubscribeRequestSchema } from "../../wire/gen/mls/api/v1/mls_pb";
 import { encodeInit } from "../../wire/init";
-import { casesOf, expectThat } from "../case";
+import { casesOf } from "../case";
 import { CODE, envelope, showStatus } from "../client/grpc";
 import type { NodeUnderTest } from "../client/node";
 import { type ProbeStream, SUBSCRIBE_PATH } from "../client/probe-stream";
+import { expectThat } from "../failure";
 
 /** Runs an attack beside a stream on another connection, which has to live on and get its messages. */
 async function besideANeighbour(node: NodeUnderTest, attack: () => Promise<void>): Promise<void> {

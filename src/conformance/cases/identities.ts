@@ -8,9 +8,10 @@ import { IdentityApi } from "../../wire/gen/identity/api/v1/identity_pb";
 import type { CreateInboxSchema, IdentityUpdateSchema } from "../../wire/gen/identity/associations/association_pb";
 import { MlsApi, SortDirection } from "../../wire/gen/mls/api/v1/mls_pb";
 import type { InitOf } from "../../wire/init";
-import { casesOf, expectSame, expectThat } from "../case";
+import { casesOf } from "../case";
 import { CODE, type Status, showStatus } from "../client/grpc";
 import { identifierOf, type NodeUnderTest } from "../client/node";
+import { expectSame, expectThat } from "../failure";
 
 const { method: mls } = MlsApi;
 const { method: identity } = IdentityApi;

@@ -1,5 +1,6 @@
-import { casesOf, expectSame } from "../case";
+import { casesOf } from "../case";
 import { CODE } from "../client/grpc";
+import { expectSame } from "../failure";
 import { blockedWave } from "./scenes";
 
 export const IDS = casesOf("ids", [

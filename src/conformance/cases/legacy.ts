@@ -1,10 +1,11 @@
 import type { Topic } from "../../core/topic";
 import { MlsApi } from "../../wire/gen/mls/api/v1/mls_pb";
-import { casesOf, expectSame, expectThat } from "../case";
+import { casesOf } from "../case";
 import { CODE, showStatus } from "../client/grpc";
 import { heardGroupMessage, heardWelcome } from "../client/heard";
 import { identifierOf, type NodeUnderTest } from "../client/node";
 import { ServerStream } from "../client/server-stream";
+import { expectSame, expectThat } from "../failure";
 
 const { method } = MlsApi;
 

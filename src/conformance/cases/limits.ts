@@ -1,8 +1,9 @@
 import { LIVE } from "../../core/frame";
-import { casesOf, expectThat } from "../case";
+import { casesOf } from "../case";
 import { CODE, showStatus } from "../client/grpc";
 import type { NodeUnderTest } from "../client/node";
 import type { ProbeStream } from "../client/probe-stream";
+import { expectThat } from "../failure";
 import { blockedWave, LARGE_MESSAGE_BYTES } from "./scenes";
 
 /** Waits for RESOURCE_EXHAUSTED in words that hold a number: the limit. */

@@ -1,8 +1,9 @@
 import { LIVE } from "../../core/frame";
-import { casesOf, expectSame, expectThat, fail } from "../case";
+import { casesOf } from "../case";
 import { CODE, showStatus } from "../client/grpc";
 import type { NodeUnderTest } from "../client/node";
 import type { ProbeStream } from "../client/probe-stream";
+import { expectSame, expectThat, fail } from "../failure";
 import { blockedWave } from "./scenes";
 
 /** What a server's timers and the way may add, in milliseconds. */

@@ -1,6 +1,7 @@
 import { LIVE } from "../../core/frame";
-import { casesOf, expectThat } from "../case";
+import { casesOf } from "../case";
 import { CODE } from "../client/grpc";
+import { expectThat } from "../failure";
 
 export const MUTATIONS = casesOf("mutations", [
   {

@@ -1,5 +1,6 @@
-import { casesOf, expectThat, fail } from "../case";
+import { casesOf } from "../case";
 import { CODE } from "../client/grpc";
+import { expectThat, fail } from "../failure";
 
 /** A SubscribeRequest whose version is arm 9: from a future that has left V1 behind. */
 const UNKNOWN_VERSION = Buffer.from([0x4a, 0x00]);

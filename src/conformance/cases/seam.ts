@@ -1,8 +1,9 @@
 import { LIVE } from "../../core/frame";
 import type { Topic } from "../../core/topic";
-import { casesOf, expectSame, expectThat } from "../case";
+import { casesOf } from "../case";
 import type { NodeUnderTest } from "../client/node";
 import type { ProbeStream } from "../client/probe-stream";
+import { expectSame, expectThat } from "../failure";
 import { blockedWave } from "./scenes";
 
 /** Everything a stream has delivered of a topic, whatever the lane. */

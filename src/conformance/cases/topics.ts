@@ -1,9 +1,10 @@
 import { LIVE } from "../../core/frame";
 import { GROUP, topicOf, WELCOME } from "../../core/topic";
-import { casesOf, expectThat } from "../case";
+import { casesOf } from "../case";
 import { CODE } from "../client/grpc";
 import type { Change } from "../client/mutate";
 import { identifierOf, type NodeUnderTest } from "../client/node";
+import { expectThat } from "../failure";
 
 const MAX_CURSOR = (1n << 63n) - 1n;
 

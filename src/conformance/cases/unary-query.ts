@@ -1,8 +1,9 @@
 import type { Topic } from "../../core/topic";
 import { type GroupMessage, MlsApi, SortDirection } from "../../wire/gen/mls/api/v1/mls_pb";
-import { casesOf, expectSame, expectThat } from "../case";
+import { casesOf } from "../case";
 import { CODE, showStatus } from "../client/grpc";
 import { identifierOf, type NodeUnderTest } from "../client/node";
+import { expectSame, expectThat } from "../failure";
 
 const { method } = MlsApi;
 

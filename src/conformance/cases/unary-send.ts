@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { MlsApi, SortDirection } from "../../wire/gen/mls/api/v1/mls_pb";
-import { casesOf, expectSame, expectThat } from "../case";
+import { casesOf } from "../case";
 import { CODE, showStatus } from "../client/grpc";
 import { identifierOf, type NodeUnderTest } from "../client/node";
 import { CONTENT, type MlsMessageParts, mlsMessage } from "../client/payload";
+import { expectSame, expectThat } from "../failure";
 
 const { method } = MlsApi;
 

@@ -1,6 +1,7 @@
 import { LIVE } from "../../core/frame";
-import { casesOf, expectSame, expectThat } from "../case";
+import { casesOf } from "../case";
 import type { NodeUnderTest } from "../client/node";
+import { expectSame, expectThat } from "../failure";
 import { LARGE_MESSAGE_BYTES } from "./scenes";
 
 /** A frame that default clients of gRPC still take. */

@@ -9,7 +9,7 @@ import {
   type WelcomeMessageInputSchema,
 } from "../../wire/gen/mls/api/v1/mls_pb";
 import type { InitOf } from "../../wire/init";
-import { expectThat } from "../case";
+import { expectThat } from "../failure";
 import { Ledger } from "../ledger";
 import { Connection } from "./connection";
 import { type HeardMessage, heardGroupMessage, heardWelcome } from "./heard";

@@ -1,6 +1,6 @@
 import { type SubscribeRequest_V1Schema, SubscribeRequestSchema } from "../../wire/gen/mls/api/v1/mls_pb";
 import { encodeInit, type InitOf } from "../../wire/init";
-import { expectSame, expectThat } from "../case";
+import { expectSame, expectThat } from "../failure";
 import type { Ledger } from "../ledger";
 import { StreamLog } from "../stream-log";
 import type { Call, CallEnd, Connection } from "./connection";

@@ -1,6 +1,6 @@
 import type { MessageOf, Schema, UnaryMethod } from "../../wire/codec";
 import { decodeBytes, encodeInit, type InitOf } from "../../wire/init";
-import { ConformanceFailure } from "../case";
+import { ConformanceFailure } from "../failure";
 import type { CallEnd, Connection } from "./connection";
 import { CODE, EnvelopeReader, envelope, showStatus } from "./grpc";
 import type { Waiters } from "./wait";

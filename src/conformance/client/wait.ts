@@ -1,5 +1,5 @@
 import type { Clock } from "../../base/clock";
-import { ConformanceFailure } from "../case";
+import { ConformanceFailure } from "../failure";
 
 /** Whoever waits for something to be so is woken at every change. */
 export class Waiters {

@@ -1,12 +1,11 @@
 import type { Clock } from "../../base/clock";
 import { LIVE } from "../../core/frame";
 import type { Topic } from "../../core/topic";
-import { ConformanceFailure } from "../case";
 import { Violation } from "../checker/violation";
 import type { Connection } from "../client/connection";
-
 import { NodeUnderTest } from "../client/node";
 import type { ProbeStream } from "../client/probe-stream";
+import { ConformanceFailure } from "../failure";
 import { settle } from "../run";
 import { type Cursor, GROUPS, type MutateStep, type Script, type Step, WELCOMES } from "./script";
 
