@@ -25,8 +25,8 @@ export interface Io {
 
 /** The process that started this one, over the channel that it has opened for that. */
 export interface ParentProcess {
-  /** Answers its questions, of which there is one: `reply` is called for each, and must not fail. */
-  answer(reply: () => Promise<string>): void;
+  /** Answers its questions: to each by name there is a reply, which must not fail. Others are not answered. */
+  answer(replies: Readonly<Record<string, () => Promise<string>>>): void;
 }
 
 export type StopSignal = "SIGINT" | "SIGTERM" | "SIGPIPE";
@@ -76,10 +76,11 @@ export function openProcessIo(): ProcessIo {
 function parentProcess(): ParentProcess | undefined {
   if (process.send === undefined) return undefined;
   return {
-    answer: (reply) => {
-      process.on("message", async () => {
-        const answer = await reply();
-        if (process.connected) process.send?.(answer);
+    answer: (replies) => {
+      process.on("message", async (question: unknown) => {
+        if (typeof question !== "string" || !Object.hasOwn(replies, question)) return;
+        const answer = await replies[question]?.();
+        if (process.connected) process.send?.({ question, answer });
       });
     },
   };

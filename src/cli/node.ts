@@ -12,7 +12,7 @@ import type { FeedOptions } from "../feed/options";
 import { chainReader } from "../mls/association/chains";
 import { type Readiness, startAdmin } from "../operator/admin";
 import { watchFeed } from "../operator/feed-metrics";
-import type { StreamSnapshot } from "../operator/streams";
+import { listStreams, mergeStreams, type StreamList, type StreamSnapshot } from "../operator/streams";
 import { registerServices, unaryRpcs } from "../serve/api/services";
 import { WorkTurns } from "../serve/api/work-turns";
 import { type Canary, startCanary } from "../serve/canary";
@@ -33,6 +33,7 @@ import { openStore, type Store } from "../store/store";
 import { type DatabaseTarget, parseTarget } from "../store/target";
 import type { Appender, Committed } from "../store/types";
 import { encodeEntry } from "../wire/entry";
+import type { WorkerQuestion } from "./worker-process";
 
 /** Bytes that one request may have: what SDKs send at most in one message. */
 const MAX_REQUEST_BYTES = 25 * 1024 * 1024;
@@ -45,31 +46,32 @@ export interface ServingNode extends AsyncDisposable {
   readonly database: DatabaseTarget;
   /** Whether the ports for clients speak TLS. */
   readonly tls: boolean;
-  /** What this process has counted ({@link Metrics.snapshot}). */
-  snapshot(): Promise<string>;
+  /** What this process answers when the one that started it asks. */
+  readonly replies: Readonly<Record<WorkerQuestion, () => Promise<string>>>;
 }
 
-/** Other processes of the node, whose metrics are shown with its own. */
-interface Counted {
-  snapshots(): Promise<readonly string[]>;
+/** Other processes of the node, which are shown with this one. */
+interface Others {
+  ask(question: WorkerQuestion): Promise<readonly string[]>;
 }
 
 /** What the operator can ask for, as the parts that know it come up. */
 interface Told {
   readiness: () => Readiness | undefined;
-  streams: () => Iterable<StreamSnapshot>;
+  streams: () => StreamList;
 }
 
 /** Starts everything that a node is made of. What was started is stopped again if the rest cannot be. */
-export async function startNode(config: ServeConfig, log: Logger, workers: Counted): Promise<ServingNode> {
+export async function startNode(config: ServeConfig, log: Logger, workers: Others): Promise<ServingNode> {
   await using parts = new AsyncDisposableStack();
   const metrics = createMetrics();
   const { snapshot, contentType } = metrics;
-  const shown = { contentType, render: async () => metrics.render(await workers.snapshots()) };
+  const shown = { contentType, render: async () => metrics.render(await workers.ask("metrics")) };
 
   // The operator's port is up before there is anything to be ready, and down last.
-  const told: Told = { readiness: () => undefined, streams: () => [] };
-  const asked = { readiness: () => told.readiness(), streams: () => told.streams(), metrics: shown };
+  const told: Told = { readiness: () => undefined, streams: () => listStreams([]) };
+  const streams = async () => mergeStreams([told.streams(), ...parsed(await workers.ask("streams"))]);
+  const asked = { readiness: () => told.readiness(), streams, metrics: shown };
   const admin = config.adminListen && parts.use(await startAdmin({ ...config.adminListen, ...asked }));
 
   // Truth.
@@ -107,7 +109,7 @@ export async function startNode(config: ServeConfig, log: Logger, workers: Count
 
   // From streams to clients.
   const { grpc, web, registry } = await openPorts(config, { feed, store, metrics, log }, parts);
-  told.streams = () => snapshots(registry);
+  told.streams = () => listStreams(snapshots(registry));
 
   const held = parts.move();
   return {
@@ -116,7 +118,7 @@ export async function startNode(config: ServeConfig, log: Logger, workers: Count
     admin: admin?.address,
     database,
     tls: config.tlsCert !== undefined,
-    snapshot,
+    replies: { metrics: snapshot, streams: async () => JSON.stringify(told.streams()) },
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
 }
@@ -168,6 +170,11 @@ function* snapshots(registry: StreamRegistry): Generator<StreamSnapshot> {
   for (const [stream, { rpc, protocol, openedAt, account }] of registry.entries()) {
     yield { stream, rpc, protocol, ageMs: Math.round(clock.now() - openedAt), account };
   }
+}
+
+/** What workers have answered, which are this program, too. */
+function parsed(answers: readonly string[]): readonly StreamList[] {
+  return answers.map((answer) => JSON.parse(answer));
 }
 
 function revealUrls(urls: ServeConfig["chainRpc"]): ReadonlyMap<bigint, string> {

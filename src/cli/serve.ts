@@ -21,7 +21,7 @@ export async function runServe(config: ServeConfig, io: Io): Promise<number> {
     const workers = new Workers({ clock, log, env: io.env });
     await using node = await startNode(config, log, workers);
     await using _running = workers.start(config, node);
-    io.parent?.answer(() => node.snapshot());
+    io.parent?.answer({ ...node.replies });
     announce(node, { log, io, worker: config.worker });
     const stop = config.worker ? AbortSignal.any([io.signal, endOf(io.stdin)]) : io.signal;
     await aborted(stop);

@@ -2,7 +2,10 @@
 
 import type { Clock } from "../base/clock";
 
-/** How long a worker may take to say what it has counted, in milliseconds. One that is busier is left out. */
+/** What a worker can be asked: what it has counted ({@link Metrics.snapshot}); its streams ({@link StreamList} as JSON). */
+export type WorkerQuestion = "metrics" | "streams";
+
+/** How long a worker may take to answer, in milliseconds. One that is busier is left out. */
 const ANSWER_MS = 1_000;
 
 export interface WorkerCommand {
@@ -11,12 +14,17 @@ export interface WorkerCommand {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** A process that was started, and can be asked what it has counted. */
+/** Somebody who waits for an answer. */
+interface Asker {
+  readonly question: WorkerQuestion;
+  readonly resolve: (answer: string | undefined) => void;
+}
+
+/** A process that was started, and can be asked questions. */
 export class WorkerProcess {
   readonly #child: Bun.Subprocess<"pipe", "ignore", "inherit">;
   readonly #clock: Clock;
-  /** Those who wait for its next answer. */
-  readonly #asking = new Set<(answer: string | undefined) => void>();
+  readonly #asking = new Set<Asker>();
 
   constructor({ command, env }: WorkerCommand, clock: Clock) {
     this.#clock = clock;
@@ -43,22 +51,24 @@ export class WorkerProcess {
     this.#child.kill("SIGTERM");
   }
 
-  /** What it has counted ({@link Metrics.snapshot}); `undefined` if it does not say so in time. */
-  async ask(): Promise<string | undefined> {
+  /** Its answer; `undefined` if it does not come in time. */
+  async ask(question: WorkerQuestion): Promise<string | undefined> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return undefined;
     const { promise, resolve } = Promise.withResolvers<string | undefined>();
-    this.#asking.add(resolve);
+    const asker: Asker = { question, resolve };
+    this.#asking.add(asker);
     using _deadline = this.#clock.after(ANSWER_MS, () => resolve(undefined));
-    this.#child.send("metrics");
+    this.#child.send(question);
     const answer = await promise;
-    this.#asking.delete(resolve);
+    this.#asking.delete(asker);
     return answer;
   }
 
-  /** One answer is for all who wait: each of them asked before it came. */
-  #answered(answer: unknown): void {
+  /** One answer is for all who wait for such a one: each of them asked before it came. */
+  #answered(message: unknown): void {
+    if (typeof message !== "object" || message === null || !("question" in message) || !("answer" in message)) return;
+    const { question, answer } = message;
     if (typeof answer !== "string") return;
-    for (const resolve of this.#asking) resolve(answer);
-    this.#asking.clear();
+    for (const asker of this.#asking) if (asker.question === question) asker.resolve(answer);
   }
 }

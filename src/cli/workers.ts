@@ -7,7 +7,7 @@ import { SERVE_SETTINGS, type ServeConfig } from "../base/config";
 import type { Logger } from "../base/log";
 import { isBundled } from "../store/embedded/bundled";
 import { type DatabaseTarget, targetUrl } from "../store/target";
-import { type WorkerCommand, WorkerProcess } from "./worker-process";
+import { type WorkerCommand, WorkerProcess, type WorkerQuestion } from "./worker-process";
 
 /** Pauses before a worker that ended is started again, in milliseconds: doubling, from the first when it had run well. */
 const FIRST_PAUSE_MS = 100;
@@ -56,9 +56,9 @@ export class Workers {
     };
   }
 
-  /** What each has counted ({@link Metrics.snapshot}), without those that do not answer in time. */
-  async snapshots(): Promise<readonly string[]> {
-    const answers = await Promise.all([...this.#running].map((worker) => worker.ask()));
+  /** What each answers, without those that do not in time. */
+  async ask(question: WorkerQuestion): Promise<readonly string[]> {
+    const answers = await Promise.all([...this.#running].map((worker) => worker.ask(question)));
     return answers.filter((answer) => answer !== undefined);
   }
 

@@ -5,7 +5,7 @@
 
 import { listenError } from "../base/listen-error";
 import type { Metrics } from "../base/metrics";
-import { type StreamSnapshot, showStreams } from "./streams";
+import type { ShownStreams } from "./streams";
 
 /** What a node needs before it is ready. */
 export interface Readiness {
@@ -33,8 +33,8 @@ export interface AdminOptions {
   readonly port: number;
   /** Asked for each /readyz; `undefined` while the node is still being put together. */
   readonly readiness: () => Readiness | undefined;
-  /** Asked for each /streams: those that are open. */
-  readonly streams: () => Iterable<StreamSnapshot>;
+  /** Asked for each /streams. */
+  readonly streams: () => Promise<ShownStreams>;
   readonly metrics: Pick<Metrics, "contentType"> & { render(): Promise<string> };
 }
 
@@ -44,7 +44,7 @@ export interface AdminServer extends AsyncDisposable {
 }
 
 /**
- * Listens on the admin port: /livez, /readyz, /metrics, /streams.
+ * Listens on the admin port: /livez, /readyz, /metrics, /streams, and / to say so.
  * @throws Error that says what to do when the address cannot be listened on.
  */
 export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
@@ -98,9 +98,11 @@ async function answer(request: Request, { readiness, metrics, streams }: AdminOp
     case "/metrics":
       return new Response(await metrics.render(), { headers: { "content-type": metrics.contentType, ...NO_STORE } });
     case "/streams":
-      return Response.json(showStreams(streams()), { headers: NO_STORE });
+      return Response.json(await streams(), { headers: NO_STORE });
+    case "/":
+      return text(200, PAGES.map(([path, sentence]) => `${path.padEnd(10)}${sentence}`).join("\n"));
     default:
-      return text(404, "there is /livez, /readyz, /metrics and /streams");
+      return text(404, `there is ${PAGES.map(([path]) => path).join(", ")}`);
   }
 }
 
@@ -109,6 +111,14 @@ function ready(readiness: Readiness | undefined): Response {
   const body = { ready: lacks.length === 0, missing: lacks, ...readiness };
   return Response.json(body, { status: body.ready ? 200 : 503, headers: NO_STORE });
 }
+
+/** What / says of the others. */
+const PAGES = [
+  ["/livez", "Whether the process runs: then 200."],
+  ["/readyz", "Whether clients may come: 200, or 503 and what is missing, as JSON."],
+  ["/metrics", "What was counted and measured since the start, for Prometheus."],
+  ["/streams", "How many streams are open, and the hundred that are furthest behind with their accounts, as JSON."],
+] as const;
 
 const NO_STORE = { "cache-control": "no-store" };
 

@@ -12,12 +12,42 @@ export interface StreamSnapshot {
   readonly account: SessionAccount;
 }
 
+/** One of them with its whole account, as it is shown. */
+export interface ShownStream extends Omit<StreamSnapshot, "account">, SessionAccount {
+  /** Of the process that serves it: each counts its streams by itself. */
+  readonly pid: number;
+}
+
+/** The streams of one process: how many are open, and those that are furthest behind the tail, or oldest. */
+export interface StreamList {
+  readonly open: number;
+  readonly streams: readonly ShownStream[];
+}
+
+/** What /streams says. */
+export interface ShownStreams extends StreamList {
+  /** Processes that have told of theirs. */
+  readonly processes: number;
+  readonly shown: number;
+}
+
 /** Streams that are shown at most. */
 const MAX_SHOWN = 100;
 
-/** What /streams says: how many are open, and of those that are furthest behind the tail, or oldest, the whole account. */
-export function showStreams(streams: Iterable<StreamSnapshot>): object {
-  const all = [...streams].sort((a, b) => b.account.lagOffsets - a.account.lagOffsets || b.ageMs - a.ageMs);
-  const shown = all.slice(0, MAX_SHOWN).map(({ account, ...about }) => ({ ...about, ...account }));
-  return { open: all.length, shown: shown.length, streams: shown };
+/** Lists the streams of this process. */
+export function listStreams(snapshots: Iterable<StreamSnapshot>): StreamList {
+  const all = [...snapshots].map(({ account, ...about }) => ({ pid: process.pid, ...about, ...account }));
+  return { open: all.length, streams: furthestBehind(all) };
+}
+
+/** What the processes of a node tell of their streams, as one. */
+export function mergeStreams(lists: readonly StreamList[]): ShownStreams {
+  const streams = furthestBehind(lists.flatMap((list) => list.streams));
+  const open = lists.reduce((sum, list) => sum + list.open, 0);
+  return { open, processes: lists.length, shown: streams.length, streams };
+}
+
+function furthestBehind(streams: readonly ShownStream[]): readonly ShownStream[] {
+  const sorted = streams.toSorted((a, b) => b.lagOffsets - a.lagOffsets || b.ageMs - a.ageMs);
+  return sorted.slice(0, MAX_SHOWN);
 }

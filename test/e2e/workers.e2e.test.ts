@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { wrapPayload } from "../../src/cli/payload";
 import { NodeApi } from "../../src/client";
 import { GROUP, topicOf } from "../../src/core/topic";
+import type { ShownStreams } from "../../src/operator/streams";
 import { GrpcClient, type SubscribeCall } from "../support/h2-grpc";
 import { until } from "../support/h2-node";
 import { isAlive, QUIET_SETTINGS, ServeProcess } from "../support/serve-process";
@@ -66,6 +67,11 @@ test("two processes on one port: each stream gets what either was given, once an
     expect(metrics).toContain(`tideline_streams_open ${CLIENTS}`);
     expect(metrics).toContain(`tideline_messages_published_total{kind="group"} ${expected.length}`);
     expect(metrics).toContain(`tideline_publish_seconds_count ${expected.length}`);
+
+    const response = await fetch(`http://${node.serving.admin}/streams`);
+    const shown: ShownStreams = JSON.parse(await response.text());
+    expect([shown.open, shown.processes, shown.streams.length]).toEqual([CLIENTS, 2, CLIENTS]);
+    expect(shown.streams.every(({ pid }) => pid === node.pid || pid === worker)).toBe(true);
 
     process.kill(worker, "SIGKILL");
     await until(() => workersOf(node.pid).some((pid) => pid !== worker), "the worker to be started again", 10_000);
