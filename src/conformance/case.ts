@@ -39,6 +39,8 @@ export interface ConformanceCase {
   readonly promise: string;
   /** It lasts several keepalive intervals: left out where those are long, unless asked for. */
   readonly slow?: true;
+  /** How many times longer than others its steps may take, because they move megabytes. Once unless told. */
+  readonly patience?: number;
   /** @throws ConformanceFailure if the server does otherwise; every stream it opened is checked afterwards. */
   run(node: NodeUnderTest): Promise<void>;
 }

@@ -104,9 +104,10 @@ export function chosen({ groups, ids, cases = CASES }: RunOptions): readonly Con
 
 /** Runs one case, then waits until its streams are at rest and holds each against the rules. */
 export async function runCase(one: ConformanceCase, setting: NodeOptions): Promise<CaseResult> {
-  const { clock, patienceMs, keepaliveMs } = setting;
+  const { clock, keepaliveMs } = setting;
+  const patienceMs = setting.patienceMs * (one.patience ?? 1);
   const begun = clock.now();
-  using node = new NodeUnderTest(setting);
+  using node = new NodeUnderTest({ ...setting, patienceMs });
   const result = (words: string | undefined): CaseResult => {
     const failed = one.level === "must" ? "failed" : "differs";
     return { case: one, verdict: words === undefined ? "passed" : failed, ms: clock.now() - begun, words };

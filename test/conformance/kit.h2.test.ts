@@ -52,6 +52,17 @@ test("a server that is not there is unreachable, which is no failure of it", asy
   await expect(run({}, "http://127.0.0.1:1")).rejects.toBeInstanceOf(Unreachable);
 });
 
+test("a case that moves megabytes is given more time for each of its steps, on a machine that is busy", async () => {
+  const patience = new Map<string, number>();
+  const cases = CASES.map((one) => ({
+    ...one,
+    run: async ({ patienceMs }: { readonly patienceMs: number }) => void patience.set(one.id, patienceMs),
+  }));
+  await run({ cases, patienceMs: 500 });
+  expect(patience.get("frames-below-four-mib")).toBe(2_000);
+  expect(patience.get("cursor-zero")).toBe(500);
+});
+
 test("a run that is interrupted begins no further case", async () => {
   const stop = new AbortController();
   const results: CaseResult[] = [];

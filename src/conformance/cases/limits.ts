@@ -119,6 +119,7 @@ export const LIMITS = casesOf("limits", [
     id: "large-messages-arrive",
     rules: ["R-49"],
     promise: "Messages of 1 MiB are taken, and delivered whole, in a wave and live.",
+    patience: 4,
     run: async (node) => {
       const a = node.group();
       const ids = await node.publish(a, 2, LARGE_MESSAGE_BYTES);

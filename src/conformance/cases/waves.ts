@@ -164,6 +164,7 @@ export const WAVES = casesOf("waves and order", [
     id: "frames-below-four-mib",
     rules: ["R-49"],
     promise: "No frame is larger than 4 MiB, however large its messages are.",
+    patience: 4,
     run: async (node) => {
       const a = node.group();
       for (let n = 0; n < 6; n++) await node.publish(a, 1, LARGE_MESSAGE_BYTES);
