@@ -6,18 +6,12 @@ import { listenError } from "../../base/listen-error";
 import type { UnaryRpc } from "../api/unary-rpc";
 import type { Certificate } from "../certificate";
 import type { StreamHost } from "../stream/host";
-import type { TurnGroup } from "../stream/turn";
 import { TlsFront } from "../tls-front";
 import type { WebDoor } from "../web/door";
+import { Dispatcher, type SharedByStreams } from "./dispatcher";
 import { FloodWatch } from "./flood-watch";
-import { FrameEncoder } from "./frame-encoder";
 import { ConnectionGuard, DEFAULT_GUARD, type GuardOptions, WINDOW_BYTES } from "./guard";
-import { serveOrdinary } from "./ordinary";
-import { openRawStream, type RawStreamParts } from "./raw-stream";
-import { openRawUnary } from "./raw-unary";
-import { replyRefused, replyUnavailable, replyUnimplemented } from "./reply";
-import { type RouteTable, routeOf, type StreamRoute } from "./route";
-import { routeTable } from "./route-table";
+import { replyUnavailable } from "./reply";
 import { UnaryTrailers } from "./unary-trailers";
 
 export interface H2Options {
@@ -59,8 +53,6 @@ export interface H2Server extends AsyncDisposable {
 
 const DEFAULT_MAX_REQUEST_BYTES = 25 * 1024 * 1024;
 const DEFAULT_MAX_STREAMS = 10_000;
-/** How long the request of a call that is no stream may take to arrive, in milliseconds. */
-const UPLOAD_MS = 60_000;
 const MAX_HEADER_BYTES = 64 * 1024;
 /** What the runtime may hold for one connection, in megabytes. */
 const SESSION_MEMORY_MB = 256;
@@ -77,20 +69,16 @@ export async function startH2(options: H2Options): Promise<H2Server> {
 
 type StreamListener = (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => void;
 
-interface Connection {
+interface Connection extends SharedByStreams {
   readonly session: http2.ServerHttp2Session;
-  readonly guard: ConnectionGuard;
-  readonly group: TurnGroup;
-  readonly trailers: UnaryTrailers;
 }
 
 class H2Port implements H2Server {
   readonly #options: H2Options;
   readonly #guard: GuardOptions;
-  readonly #table: RouteTable;
+  readonly #dispatcher: Dispatcher;
   readonly #server: http2.Http2Server;
   readonly #connections = new Map<http2.Http2Session, Connection>();
-  readonly #encoder = new FrameEncoder();
   readonly #floods: FloodWatch;
   /** What listens instead of the server, if the port speaks TLS. */
   readonly #front: TlsFront | undefined;
@@ -101,8 +89,8 @@ class H2Port implements H2Server {
   constructor(options: H2Options) {
     this.#options = options;
     this.#guard = { ...DEFAULT_GUARD, pingAnswerMs: options.streams.keepaliveMs, ...options.guard };
-    const { services, unary = [], maxRequestBytes = DEFAULT_MAX_REQUEST_BYTES } = options;
-    this.#table = routeTable({ services, unary, maxRequestBytes });
+    const { streams, services, unary = [], maxRequestBytes = DEFAULT_MAX_REQUEST_BYTES } = options;
+    this.#dispatcher = new Dispatcher({ streams, services, unary, maxRequestBytes });
     const settings = {
       initialWindowSize: WINDOW_BYTES,
       maxConcurrentStreams: options.maxConcurrentStreams ?? DEFAULT_MAX_STREAMS,
@@ -242,55 +230,10 @@ class H2Port implements H2Server {
       return;
     }
     try {
-      this.#serve(stream, headers, connection);
+      this.#dispatcher.serve(stream, headers, connection);
     } catch (error) {
       this.#options.streams.log.error("request failed", { error: `${error}` });
       stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
     }
-  }
-
-  #serve(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders, connection: Connection): void {
-    const { clock, alarms, stallMs } = this.#options.streams;
-    const { budget } = connection.guard;
-    const route = routeOf(headers, this.#table);
-    switch (route.kind) {
-      case "stream":
-        openRawStream(stream, headers, this.#partsOf(connection, route));
-        break;
-      case "unary":
-        openRawUnary(stream, headers, {
-          rpc: route.rpc,
-          clock,
-          alarms,
-          stallMs,
-          trailers: connection.trailers,
-          budget,
-          uploadMs: UPLOAD_MS,
-          maxRequestBytes: this.#options.maxRequestBytes ?? DEFAULT_MAX_REQUEST_BYTES,
-        });
-        break;
-      case "ordinary":
-        void serveOrdinary(stream, headers, route.method.handler, {
-          clock,
-          stallMs,
-          budget,
-          uploadMs: route.method.streaming ? undefined : UPLOAD_MS,
-        });
-        break;
-      case "unimplemented":
-        replyUnimplemented(stream, route.message, { clock, budget });
-        break;
-      case "refused":
-        replyRefused(stream, route, { clock, budget });
-        break;
-      default:
-        route satisfies never;
-    }
-  }
-
-  #partsOf({ guard, group }: Connection, { rpc, protocol }: StreamRoute): RawStreamParts {
-    const { streams, maxRequestBytes = DEFAULT_MAX_REQUEST_BYTES } = this.#options;
-    const { budget, suspect: onBelievedGone } = guard;
-    return { host: streams, encoder: this.#encoder, rpc, protocol, group, budget, maxRequestBytes, onBelievedGone };
   }
 }
