@@ -31,10 +31,12 @@ export interface ListenAt {
  */
 export class TlsFront {
   readonly #server: Server;
+  readonly #log: Logger;
   readonly #sockets = new Set<Socket>();
   #closed: Promise<void> | undefined;
 
   constructor({ certificate, onHttp2, onHttp1, maxConnections, handshakeMs, log }: TlsFrontOptions) {
+    this.#log = log;
     const ALPNProtocols = onHttp2 === undefined ? ["http/1.1"] : ["h2", "http/1.1"];
     this.#server = createServer({ ...certificate.current, ALPNProtocols, handshakeTimeout: handshakeMs });
     certificate.onRenewed((pair) => this.#server.setSecureContext(pair));
@@ -64,7 +66,7 @@ export class TlsFront {
     const listening = once(this.#server, "listening");
     this.#server.listen({ ...at });
     await listening;
-    this.#server.on("error", () => {});
+    this.#server.on("error", (error) => this.#log.error("TLS port failed", { error: error.message }));
   }
 
   /** Takes no new connection. Resolves when the last one is closed. */

@@ -3,11 +3,14 @@ import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type Ser
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandlerFn, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import type { Clock } from "../../base/clock";
+import type { Logger } from "../../base/log";
+import { messageOf } from "../../base/thrown";
 import { dismiss } from "./dismiss";
 import type { ByteBudget } from "./guard";
 
 export interface OrdinaryParts {
   readonly clock: Clock;
+  readonly log: Logger;
   /** Requests of the connection that are held. */
   readonly budget: ByteBudget;
   /** How long the request of a call that is no stream may take to arrive, in milliseconds; `undefined`: for ever. */
@@ -34,7 +37,8 @@ export async function serveOrdinary(
   try {
     const request = universalRequest(headers, bodyOf(stream, held), gone.signal);
     await respond(stream, await handler(request), gone.signal, parts);
-  } catch {
+  } catch (error) {
+    parts.log.debug("call cut", { path: headers[":path"], error: messageOf(error) });
     if (!stream.destroyed) stream.close(constants.NGHTTP2_INTERNAL_ERROR);
   }
 }

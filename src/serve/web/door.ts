@@ -57,7 +57,7 @@ export class WebDoor {
       response.on("error", (error) => log.debug("web response failed", { error: error.message }));
       this.#hold(request.socket);
       response.on("close", () => this.#rest(request.socket));
-      answer({ request, response, limits, clock }, handlers);
+      answer({ request, response, limits, clock, log }, handlers);
     });
     this.server.on("clientError", (_error, socket) => socket.destroy());
   }

@@ -2,6 +2,8 @@ import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import type { Clock } from "../../base/clock";
+import type { Logger } from "../../base/log";
+import { messageOf } from "../../base/thrown";
 import { headersFirst, type UniversalHandler } from "../headers-first";
 import { CORS_HEADERS } from "./cors";
 
@@ -21,6 +23,7 @@ export interface Exchange {
   readonly response: ServerResponse;
   readonly limits: ExchangeLimits;
   readonly clock: Clock;
+  readonly log: Logger;
 }
 
 /**
@@ -30,7 +33,7 @@ export interface Exchange {
  * Never rejects: a response that cannot be finished is cut, so that the client does not take it for whole.
  */
 export async function serveExchange(exchange: Exchange, handler: UniversalHandler): Promise<void> {
-  const { request, response, clock, limits } = exchange;
+  const { request, response, clock, log, limits } = exchange;
   const { methodKind } = handler.method;
   const gone = new AbortController();
   response.once("close", () => gone.abort());
@@ -40,7 +43,8 @@ export async function serveExchange(exchange: Exchange, handler: UniversalHandle
     response.writeHead(answer.status, { ...CORS_HEADERS, ...Object.fromEntries(answer.header ?? []) });
     if (methodKind === "unary") await writeWhole(response, answer);
     else await writeStream(exchange, answer, gone.signal);
-  } catch {
+  } catch (error) {
+    log.debug("web call cut", { path: request.url, error: messageOf(error) });
     response.destroy();
   }
   letGo(exchange);

@@ -34,7 +34,8 @@ const HANDSHAKE_MS = 10_000;
 export async function startWeb(options: WebOptions): Promise<WebServer> {
   const { host, port, certificate } = options;
   const door = new WebDoor(options);
-  const listener = certificate === undefined ? clearListener(door.server) : tlsListener(door, certificate, options);
+  const listener =
+    certificate === undefined ? clearListener(door.server, options) : tlsListener(door, certificate, options);
   try {
     await listener.listen({ host, port });
   } catch (error) {
@@ -70,7 +71,7 @@ function tlsListener(door: WebDoor, certificate: Certificate, { log }: WebOption
   });
 }
 
-function clearListener(server: Server): Listener {
+function clearListener(server: Server, { log }: WebOptions): Listener {
   return {
     get address() {
       return server.address();
@@ -79,7 +80,7 @@ function clearListener(server: Server): Listener {
       const listening = once(server, "listening");
       server.listen(port, host);
       await listening;
-      server.on("error", () => {});
+      server.on("error", (error) => log.error("web port failed", { error: error.message }));
     },
     stop: async () => {
       if (!server.listening) return;
