@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from "prom-client";
-import { PlainHistogram } from "./metrics-spread";
+import { PlainHistogram } from "./plain-histogram";
 
 /** A number that only grows. */
 export interface Count {

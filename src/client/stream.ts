@@ -14,20 +14,20 @@ import type {
 import type { Topic } from "../core/topic";
 import { Alarm } from "./alarm";
 import { AwakeClock } from "./awake-clock";
+import { Bell } from "./bell";
 import { lossOf, NodeError } from "./errors";
 import { type Arrival, Inbox } from "./inbox";
 import type { DeliveredMessage } from "./messages";
 import { isState, type StreamEvent, type StreamOptions } from "./stream-events";
 import { grpcTransport, type SubscribeTransport } from "./transport";
-import { Turn } from "./turn";
 
 interface Link {
   readonly stream: StreamNumber;
   readonly stop: AbortController;
   /** Rung when there may be something to say to the node. */
-  readonly toSay: Turn;
+  readonly toSay: Bell;
   /** Rung when there may be room to read on. */
-  readonly room: Turn;
+  readonly room: Bell;
 }
 
 type Mode = "live" | "history";
@@ -68,7 +68,7 @@ export class MessageStream implements AsyncIterableIterator<StreamEvent>, AsyncD
   readonly #alarm: Alarm;
   readonly #inbox: Inbox;
   /** Rung when there may be something for the consumer. */
-  readonly #news = new Turn();
+  readonly #news = new Bell();
   readonly #stop = new AbortController();
   readonly #tasks = new Set<Promise<void>>();
   #told: StreamEvent[] = [];
@@ -175,7 +175,7 @@ export class MessageStream implements AsyncIterableIterator<StreamEvent>, AsyncD
     switch (effect.kind) {
       case "open":
         this.#unlink();
-        this.#link = { stream: effect.stream, stop: new AbortController(), toSay: new Turn(), room: new Turn() };
+        this.#link = { stream: effect.stream, stop: new AbortController(), toSay: new Bell(), room: new Bell() };
         this.#own(this.#run(this.#link));
         break;
       case "abandon":

@@ -7,7 +7,7 @@ import { type Kind, kindOf, type PerKind } from "../core/topic";
 import { Batcher, type BatcherLimits } from "./batcher";
 import { StoreError } from "./error";
 import { type RetryHost, retrying } from "./retry";
-import type { Session } from "./schema";
+import type { SqlSession } from "./schema";
 import type { SqlPool } from "./sql-pool";
 import type { Appender, Committed, NewMessage, StoredMessage } from "./types";
 
@@ -56,7 +56,7 @@ const MAX_ARM = 32_767;
  * Messages travel as joined blobs with their bounds: both drivers send a bytea as it is, but an array of bytea
  * as hexadecimal text, at twice the cost for both ends (docs/decisions/0001-driver.md).
  */
-export function prepareAppend({ database, run }: Session) {
+export function prepareAppend({ database, run }: SqlSession) {
   const { placeholder } = sql;
   const call: SQL = sql`append_in_runs(
     ${placeholder("kind")}::int2, ${placeholder("stampNs")}::int8, ${placeholder("arms")}::int2[],

@@ -5,7 +5,7 @@ import { PgDialect } from "drizzle-orm/pg-core";
 import type { Clock } from "../base/clock";
 import { type Kind, type Topic, topicBytes } from "../core/topic";
 import { type RetryHost, retrying } from "./retry";
-import { messages, type Session } from "./schema";
+import { messages, type SqlSession } from "./schema";
 import type { SqlPool } from "./sql-pool";
 import type { Deleted, Deleter, TooOld } from "./types";
 
@@ -53,7 +53,7 @@ type Row = readonly [mine: boolean, found: number, deleted: number, bytes: bigin
  * Why it is one statement: the lock ends with it, whatever becomes of its connection, so it needs no session and works
  * behind a transaction pooler. Whoever does not get the lock still learns what is gone.
  */
-export function prepareDeletes({ run }: Session) {
+export function prepareDeletes({ run }: SqlSession) {
   const { placeholder } = sql;
   const int8 = (name: string): SQL => sql`${placeholder(name)}::int8`;
   const kind = sql`${placeholder("kind")}::int2`;

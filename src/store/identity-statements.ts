@@ -2,7 +2,7 @@
 
 import { and, asc, desc, eq, gt, lte, type Query, type SQL, sql } from "drizzle-orm";
 import type { Inbox, StoredCommitLogEntry } from "./identity-types";
-import { commitLog, identifiers, identityUpdates, inboxes, keyPackages, type Session } from "./schema";
+import { commitLog, identifiers, identityUpdates, inboxes, keyPackages, type SqlSession } from "./schema";
 
 /** The prepared statements of a connection that reads identities, key packages and commit logs. */
 export type IdentityReads = ReturnType<typeof prepareIdentityReads>;
@@ -22,7 +22,7 @@ const array = (name: string, type: "int2" | "int8" | "text" | "bytea"): SQL =>
  * Makes the reading statements of a connection. Lists are answered by one look into an index per element: LATERAL
  * with OFFSET 0 or LIMIT keeps the planner from one join over the whole table.
  */
-export function prepareIdentityReads(session: Session) {
+export function prepareIdentityReads(session: SqlSession) {
   const { database, run } = session;
   const inbox = database
     .select({ version: inboxes.version, state: inboxes.state })
@@ -73,7 +73,7 @@ export function prepareIdentityReads(session: Session) {
   };
 }
 
-function prepareCommitLogPages({ database, run }: Session) {
+function prepareCommitLogPages({ database, run }: SqlSession) {
   const page = (direction: typeof asc | typeof desc, beyond: SQL): Query =>
     database
       .select({ id: commitLog.id, body: commitLog.body })
@@ -110,7 +110,7 @@ export interface UpdateParameters {
 }
 
 /** Makes the writing statements of a connection: calls of what migrations/0003_identities.sql defines. */
-export function prepareIdentityWrites({ database, run }: Session) {
+export function prepareIdentityWrites({ database, run }: SqlSession) {
   const appendUpdate = sql`append_identity_update(
     ${sql.placeholder("inboxId")}::text, ${int8("judgedBy")}, ${int8("stampNs")}, ${bytea("body")}, ${bytea("state")},
     ${array("addedKinds", "int2")}, ${array("added", "text")},

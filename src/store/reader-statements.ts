@@ -3,7 +3,7 @@
 import { and, asc, desc, eq, gt, lte, type Query, type SQL, sql } from "drizzle-orm";
 import { isTopic, type Kind, kindOf, type Topic } from "../core/topic";
 import { idsOf, textsOf } from "./arrays";
-import { messages, type Session, sequences } from "./schema";
+import { messages, type SqlSession, sequences } from "./schema";
 import type { StoredMessage } from "./types";
 
 /** The prepared statements of a connection that reads. */
@@ -31,7 +31,7 @@ const reaching: SQL = sql`bytes_before < ${int8("maxBytes")}`;
 const within: SQL = sql`(bytes_before = 0 OR bytes_before + octet_length(body) <= ${int8("maxBytes")})`;
 
 /** Makes the statements of one connection. The server prepares each when it is first used. */
-export function prepareReads(session: Session) {
+export function prepareReads(session: SqlSession) {
   return {
     sequences: session.database.select().from(sequences).prepare("sequences"),
     ...prepareLookups(session),
@@ -46,7 +46,7 @@ export function prepareReads(session: Session) {
  * Why LATERAL with OFFSET 0 or LIMIT: it keeps the planner from making one join over the whole table of them,
  * and `topic = ANY(array)` turns into a scan of the table once the statement has a generic plan.
  */
-function prepareLookups({ database }: Session) {
+function prepareLookups({ database }: SqlSession) {
   const newestId = sql`(SELECT m.id FROM ${messages} AS m WHERE m.topic = asked.wanted ORDER BY m.id DESC LIMIT 1)`;
   const found = sql`(SELECT m.id FROM ${messages} AS m
     WHERE m.topic = asked.wanted AND m.id > asked.floor AND m.id <= ${int8("to")} ORDER BY m.id OFFSET 0)`;
@@ -75,7 +75,7 @@ function prepareLookups({ database }: Session) {
  * costs the server as much as all the rest of their work; those called `…Light` just leave out each body above
  * `lightBytes`.
  */
-function preparePages({ database, run }: Session) {
+function preparePages({ database, run }: SqlSession) {
   const next = sql`SELECT * FROM ${messages} WHERE ${and(ofKind, above)} ORDER BY ${messages.id} LIMIT ${int8("maxRows")}`;
   const named = sql`SELECT * FROM ${messages} WHERE ${ofKind} AND ${messages.id} = ANY(${sql.placeholder("ids")}::int8[])`;
   const ofTopic = (order: Order, beyond: SQL): SQL =>
@@ -118,7 +118,7 @@ function preparePages({ database, run }: Session) {
 }
 
 /** What there is in a range of ids, without payloads. */
-function prepareRanges({ database, run }: Session) {
+function prepareRanges({ database, run }: SqlSession) {
   const grouped = database
     .select({ topic: sql`topic`.as("topic"), id: sql`max(id)`.as("id") })
     .from(messages)

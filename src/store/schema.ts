@@ -17,7 +17,7 @@ import {
 import { GROUP, type Kind, WELCOME } from "../core/topic";
 
 /** A connection, as far as statements are made for it: of either driver. */
-export interface Session {
+export interface SqlSession {
   /** Builds statements from the tables above, and runs those whose answers are small. */
   readonly database: Pick<PgDatabase<PgQueryResultHKT>, "select" | "insert">;
   /**

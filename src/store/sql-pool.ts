@@ -5,7 +5,7 @@ import { fillPlaceholders } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/bun-sql";
 import type { Clock } from "../base/clock";
 import { StoreError } from "./error";
-import type { Session } from "./schema";
+import type { SqlSession } from "./schema";
 import { AnswerOverdue, diagnose } from "./sql-errors";
 import { bunSqlOptions, type DatabaseTarget } from "./target";
 
@@ -35,7 +35,7 @@ export interface SqlPoolOptions {
 }
 
 /** One connection with its prepared statements. */
-interface Lane<Statements> {
+interface Connection<Statements> {
   readonly sql: SQL;
   readonly statements: Statements;
   /** Calls of `run` that are on it. */
@@ -43,7 +43,7 @@ interface Lane<Statements> {
 }
 
 interface Waiter<Statements> {
-  readonly resolve: (lane: Lane<Statements>) => void;
+  readonly resolve: (connection: Connection<Statements>) => void;
   readonly reject: (error: StoreError) => void;
 }
 
@@ -55,13 +55,13 @@ interface Waiter<Statements> {
  */
 export class SqlPool<Statements> implements AsyncDisposable {
   readonly #options: SqlPoolOptions;
-  readonly #prepare: (session: Session) => Statements;
-  readonly #lanes = new Set<Lane<Statements>>();
+  readonly #prepare: (session: SqlSession) => Statements;
+  readonly #connections = new Set<Connection<Statements>>();
   readonly #waiting: Waiter<Statements>[] = [];
   #closed = false;
 
   /** @param prepare makes the statements of a new connection; the server prepares each when it is first used. */
-  constructor(options: SqlPoolOptions, prepare: (session: Session) => Statements) {
+  constructor(options: SqlPoolOptions, prepare: (session: SqlSession) => Statements) {
     this.#options = options;
     this.#prepare = prepare;
   }
@@ -72,14 +72,14 @@ export class SqlPool<Statements> implements AsyncDisposable {
    *   long; StoreError `full` when too many wait for a connection, `unreachable` when the pool is closed.
    */
   async run<T>(work: (statements: Statements) => Promise<T>): Promise<T> {
-    const lane = await this.#acquire();
+    const connection = await this.#acquire();
     try {
-      return await this.#inTime(lane, work(lane.statements));
+      return await this.#inTime(connection, work(connection.statements));
     } catch (error) {
-      if (diagnose(error).remedy === "reconnect") this.#discard(lane);
+      if (diagnose(error).remedy === "reconnect") this.#discard(connection);
       throw error;
     } finally {
-      this.#release(lane);
+      this.#release(connection);
     }
   }
 
@@ -87,14 +87,14 @@ export class SqlPool<Statements> implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     for (const waiter of this.#waiting.splice(0)) waiter.reject(closedError());
-    await Promise.all([...this.#lanes].map((lane) => lane.sql.close({ timeout: 1 })));
-    this.#lanes.clear();
+    await Promise.all([...this.#connections].map((connection) => connection.sql.close({ timeout: 1 })));
+    this.#connections.clear();
   }
 
-  #acquire(): Promise<Lane<Statements>> {
+  #acquire(): Promise<Connection<Statements>> {
     if (this.#closed) return Promise.reject(closedError());
-    const lane = this.#take();
-    if (lane !== undefined) return Promise.resolve(lane);
+    const connection = this.#take();
+    if (connection !== undefined) return Promise.resolve(connection);
     const { maxWaiting } = this.#options;
     if (this.#waiting.length >= maxWaiting) {
       return Promise.reject(
@@ -105,41 +105,41 @@ export class SqlPool<Statements> implements AsyncDisposable {
   }
 
   /** A place on the connection that has most room, if there is any; a new one rather than one that is shared. */
-  #take(): Lane<Statements> | undefined {
+  #take(): Connection<Statements> | undefined {
     const { connections, depth = 1 } = this.#options;
-    let best: Lane<Statements> | undefined;
-    for (const lane of this.#lanes) if (lane.running < (best?.running ?? depth)) best = lane;
-    if (best?.running !== 0 && this.#lanes.size < connections) best = this.#open();
+    let best: Connection<Statements> | undefined;
+    for (const connection of this.#connections) if (connection.running < (best?.running ?? depth)) best = connection;
+    if (best?.running !== 0 && this.#connections.size < connections) best = this.#connect();
     if (best !== undefined) best.running += 1;
     return best;
   }
 
-  #open(): Lane<Statements> {
+  #connect(): Connection<Statements> {
     const { target, applicationName, connectMs, settings } = this.#options;
     const sql = new SQL(bunSqlOptions(target, { connections: 1, applicationName, connectMs, settings }));
-    const lane = { sql, statements: this.#prepare(sessionOf(sql)), running: 0 };
-    this.#lanes.add(lane);
-    return lane;
+    const connection = { sql, statements: this.#prepare(sessionOf(sql)), running: 0 };
+    this.#connections.add(connection);
+    return connection;
   }
 
-  #release(lane: Lane<Statements>): void {
-    lane.running -= 1;
+  #release(connection: Connection<Statements>): void {
+    connection.running -= 1;
     if (this.#closed || this.#waiting.length === 0) return;
     const next = this.#take();
     if (next !== undefined) this.#waiting.shift()?.resolve(next);
   }
 
-  #discard(lane: Lane<Statements>): void {
-    if (!this.#lanes.delete(lane)) return;
+  #discard(connection: Connection<Statements>): void {
+    if (!this.#connections.delete(connection)) return;
     // Nothing is to be waited for: whatever still runs on it has failed already.
-    lane.sql.close({ timeout: 0 }).catch(() => {});
+    connection.sql.close({ timeout: 0 }).catch(() => {});
   }
 
-  #inTime<T>(lane: Lane<Statements>, work: Promise<T>): Promise<T> {
+  #inTime<T>(connection: Connection<Statements>, work: Promise<T>): Promise<T> {
     const { clock, answerMs } = this.#options;
     return new Promise((resolve, reject) => {
       const timer = clock.after(answerMs, () => {
-        this.#discard(lane);
+        this.#discard(connection);
         reject(new AnswerOverdue(answerMs));
       });
       work.then(
@@ -156,7 +156,7 @@ export class SqlPool<Statements> implements AsyncDisposable {
   }
 }
 
-function sessionOf(sql: SQL): Session {
+function sessionOf(sql: SQL): SqlSession {
   return {
     database: drizzle(sql),
     run: ({ sql: text, params }, values) => sql.unsafe(text, fillPlaceholders(params, values)).values(),

@@ -4,7 +4,7 @@ import { fillPlaceholders } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/bun-sql";
 import { type IdentityReads, prepareIdentityReads } from "../../src/store/identity-statements";
 import { prepareReads, type ReadStatements } from "../../src/store/reader-statements";
-import type { Session } from "../../src/store/schema";
+import type { SqlSession } from "../../src/store/schema";
 import { sessionSettings } from "../../src/store/store";
 import { bunSqlOptions } from "../../src/store/target";
 import { createDatabase, type TestDatabase } from "../support/database";
@@ -103,7 +103,7 @@ async function textOf(ask: Case["ask"]): Promise<string> {
   const logQuery = (text: string) => {
     sent = text;
   };
-  const asked: Session = {
+  const asked: SqlSession = {
     database: drizzle({ client: session, logger: { logQuery } }),
     run: (statement, values) => {
       logQuery(statement.sql);

@@ -5,7 +5,7 @@ import { fillPlaceholders } from "drizzle-orm";
 import { drizzle as drizzleBun } from "drizzle-orm/bun-sql";
 import { drizzle as drizzlePostgresJs } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
-import type { Session } from "../../../src/store/schema";
+import type { SqlSession } from "../../../src/store/schema";
 import { sessionSettings } from "../../../src/store/store";
 import { bunSqlOptions, type DatabaseTarget, postgresJsOptions } from "../../../src/store/target";
 
@@ -13,7 +13,7 @@ export const DRIVERS = ["Bun.sql", "postgres.js"] as const;
 export type DriverName = (typeof DRIVERS)[number];
 
 /** A session of one connection, closed with `await using`. */
-export interface Connection extends Session, AsyncDisposable {}
+export interface Connection extends SqlSession, AsyncDisposable {}
 
 export function connect(driver: DriverName, target: DatabaseTarget): Connection {
   const pool = { connections: 1, applicationName: "bench", settings: sessionSettings(60_000) };

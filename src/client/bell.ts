@@ -1,5 +1,5 @@
 /** Lets one waiter sleep until something has happened. What happens while nobody waits is not forgotten. */
-export class Turn {
+export class Bell {
   #rung = false;
   #wake: (() => void) | undefined;
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { Histogram, Registry } from "prom-client";
-import { PlainHistogram } from "../../src/base/metrics-spread";
+import { PlainHistogram } from "../../src/base/plain-histogram";
 
 const BUCKETS = [0.5, 1, 10];
 const VALUES = [0, 0.25, 0.5, 0.500001, 1, 7, 10, 10.5, 1e9];
