@@ -6,7 +6,7 @@ const WINDOW_GROWTH = 8;
 /** … up to this, and up to where about so many of its ids are wanted. */
 const WIDEST_WINDOW = 4_194_304;
 const WANTED_PER_WINDOW = 32_768;
-/** Messages of the first page by ids, and how they grow up to those of any page. */
+/** Messages of the first page, which is to come soon and may be read in vain, and how they grow up to those of any page. */
 const FIRST_PAGE_ROWS = 128;
 const PAGE_GROWTH = 4;
 export const PAGE_ROWS = 1_000;
@@ -32,7 +32,7 @@ export class Pace {
     return this.#windowIds;
   }
 
-  /** Messages of the next page by ids, at most. */
+  /** Messages of the next page, at most. */
   get pageRows(): number {
     return this.#pageRows;
   }
@@ -77,12 +77,13 @@ export class Pace {
   /** A page was read by ids: the next one holds more. */
   readPart(page: Page): void {
     this.#measure(page);
-    this.#pageRows = Math.min(this.#pageRows * PAGE_GROWTH, PAGE_ROWS);
+    this.#growPages();
   }
 
   /** A page of a range of `ids` was read, of which `wanted` messages were wanted. */
   readRange(page: Page, wanted: number, ids: bigint): void {
     this.#measure(page);
+    this.#growPages();
     this.#widen(wanted, Number(ids));
   }
 
@@ -95,10 +96,15 @@ export class Pace {
   leapt(): void {
     this.#hasLeapt = true;
     this.#windowIds = FIRST_WINDOW;
+    this.#pageRows = FIRST_PAGE_ROWS;
   }
 
   #measure({ messages, bytes }: Page): void {
     if (messages.length > 0) this.#rowBytes = bytes / messages.length;
+  }
+
+  #growPages(): void {
+    this.#pageRows = Math.min(this.#pageRows * PAGE_GROWTH, PAGE_ROWS);
   }
 
   #widen(wanted: number, ids: number): void {

@@ -228,7 +228,7 @@ export class Scan {
     const { value: page, covers } = await this.#parts.reads.above(
       this.#kind,
       this.#position,
-      this.#bounds(PAGE_ROWS),
+      this.#bounds,
       this.#asker,
     );
     const read = page.messages.at(-1)?.id ?? covers;
@@ -264,7 +264,7 @@ export class Scan {
       this.#pace.readWindow(window.ids.length);
       return [];
     }
-    const bounds = this.#bounds(this.#pace.pageRows);
+    const bounds = this.#bounds;
     const page = await this.#parts.reads.part(window, source.next, bounds, this.#asker);
     const last = page.messages.at(-1)?.id;
     if (last === undefined)
@@ -275,9 +275,9 @@ export class Scan {
     return last === undefined || last <= limit ? page.messages : page.messages.filter(({ id }) => id <= limit);
   }
 
-  #bounds(rows: number): PageBounds {
+  get #bounds(): PageBounds {
     const bytes = this.#parts.pageBytes();
-    return { rows: this.#pace.rowsWithin(rows, bytes), bytes };
+    return { rows: this.#pace.rowsWithin(this.#pace.pageRows, bytes), bytes };
   }
 }
 

@@ -266,6 +266,27 @@ describe("what a replay costs", () => {
     expect([asked.has("above"), asked.has("ids"), asked.has("byIds")]).toEqual([true, false, false]);
   });
 
+  const FIRST_PAGES = [
+    { way: "every row of a range", topics: 4_000, floor: 0n },
+    { way: "every row after what others have is leapt over", topics: 4_000, floor: -20_000n },
+    { way: "the rows of known ids", topics: 10, floor: 0n },
+  ];
+  for (const { way, topics, floor } of FIRST_PAGES) {
+    test(`the first page is small, so that it comes soon, and the next ones are not: ${way}`, async () => {
+      const clock = new VirtualClock();
+      const store = new MemoryStore(clock);
+      for (let n = 0; n < 20_000; n++) store.insert(testTopic(GROUP, 9_999));
+      for (let n = 0; n < 4_000; n++) store.insert(testTopic(GROUP, n % topics));
+      await using memory = await startedOn(store, clock);
+      const scope = scopeOf(memory.feed, testTopics(topics), 20_000n + floor);
+      const sink = await replayed(memory.feed, scope, clock);
+      expectExactly(sink, store, scope);
+      const rows = sink.pages.map((page) => page.length);
+      expect(rows[0]).toBeLessThanOrEqual(128);
+      expect(Math.max(...rows)).toBe(1_000);
+    });
+  }
+
   const STAMPEDES = [
     { how: "what is in flight is joined", sharedBytes: 0 },
     { how: "what was read a moment ago is kept", sharedBytes: 32 << 20 },
