@@ -1,6 +1,7 @@
 /** The statements behind the reader's questions. */
 
 import { and, asc, desc, eq, gt, lte, type Query, type SQL, sql } from "drizzle-orm";
+import { MAX_CURSOR } from "../core/limits";
 import { isTopic, type Kind, kindOf, type Topic } from "../core/topic";
 import { idsOf, textsOf } from "./arrays";
 import { messages, type SqlSession, sequences } from "./schema";
@@ -41,6 +42,13 @@ export function prepareReads(session: SqlSession) {
 }
 
 /**
+ * Of so many topics the first message is looked for before that of all others, none of which need be looked for beyond
+ * the lowest id found: a look that finds nothing costs two thirds of one that does.
+ */
+const SAMPLED_TOPICS = sql.raw("64");
+const NO_BOUND = sql.raw(`${MAX_CURSOR}`);
+
+/**
  * One look into the index (topic, id) per topic.
  *
  * Why LATERAL with OFFSET 0 or LIMIT: it keeps the planner from making one join over the whole table of them,
@@ -50,16 +58,22 @@ function prepareLookups({ database }: SqlSession) {
   const newestId = sql`(SELECT m.id FROM ${messages} AS m WHERE m.topic = asked.wanted ORDER BY m.id DESC LIMIT 1)`;
   const found = sql`(SELECT m.id FROM ${messages} AS m
     WHERE m.topic = asked.wanted AND m.id > asked.floor AND m.id <= ${int8("to")} ORDER BY m.id OFFSET 0)`;
-  const firstId = sql`(SELECT m.id FROM ${messages} AS m WHERE m.topic = asked.wanted AND m.id > asked.floor ORDER BY m.id LIMIT 1)`;
   const floors = sql`${sql.placeholder("floors")}::int8[]`;
+  const firstId = sql`SELECT m.id FROM ${messages} AS m WHERE m.topic = asked.wanted AND m.id > asked.floor`;
+  const sampled = sql`SELECT min((${firstId} ORDER BY m.id LIMIT 1)) AS id FROM (SELECT * FROM asked LIMIT ${SAMPLED_TOPICS}) AS asked`;
   return {
     heads: database
       .select({ packed: sql<unknown>`string_agg(int8send(coalesce(${newestId}, 0)), ''::bytea ORDER BY asked.nth)` })
       .from(sql`unnest(${topics}) WITH ORDINALITY AS asked (wanted, nth)`)
       .prepare("heads"),
     firstOf: database
-      .select({ packed: sql<unknown>`int8send(min(${firstId}))` })
-      .from(sql`unnest(${topics}, ${floors}) AS asked (wanted, floor)`)
+      .select({ packed: sql<unknown>`int8send(min(first.id))` })
+      .from(
+        sql`(WITH asked AS MATERIALIZED (SELECT * FROM unnest(${topics}, ${floors}) AS asked (wanted, floor)),
+            sampled AS MATERIALIZED (${sampled})
+          SELECT first.id FROM sampled, asked,
+            LATERAL (${firstId} AND m.id <= coalesce(sampled.id, ${NO_BOUND}) ORDER BY m.id LIMIT 1) AS first) AS first`,
+      )
       .prepare("first_of"),
     idsByTopic: database
       .select({ packed: sql<unknown>`string_agg(int8send(found.id), ''::bytea)` })
