@@ -98,7 +98,10 @@ export class SqlPool<Statements> implements AsyncDisposable {
     const { maxWaiting } = this.#options;
     if (this.#waiting.length >= maxWaiting) {
       return Promise.reject(
-        new StoreError("full", `the database is busy: ${maxWaiting} questions wait already, which is the most allowed`),
+        new StoreError(
+          "full",
+          `the database is busy: ${maxWaiting} questions wait for it, which is the most allowed; try again shortly`,
+        ),
       );
     }
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));

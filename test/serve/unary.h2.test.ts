@@ -195,7 +195,7 @@ test("requests above the limit say what it is and what came, however many, and h
   await neighbour.heard(({ kind }) => kind === "started", "Started");
   const request = Buffer.alloc(2 * MAX_REQUEST_BYTES);
   const told = await Promise.all(Array.from({ length: 16 }, () => client.call(SEND_PATH, request)));
-  const details = "a request may have 4000000 bytes, this one announced 8000000";
+  const details = "wanted a request of at most 4000000 bytes, found one of 8000000; ask for less at a time";
   expect(told).toEqual(told.map(() => ({ code: Code.ResourceExhausted, details })));
   expect((await client.call("/xmtp.mls.api.v1.MlsApi/GetNewestGroupMessage")).code).toBe(0);
   neighbour.ping(7n);

@@ -7,10 +7,10 @@ import { FLAG_COMPRESSED, FLAG_END_STREAM, type FramingFault } from "./envelope"
 /** The status for a fault, where a message may have `maxRequestBytes`. */
 export function statusOfFault(fault: FramingFault, maxRequestBytes: number): Status {
   if (fault.kind === "tooLong") {
-    const message = `a request may have ${maxRequestBytes} bytes, this one announced ${fault.lengthBytes}`;
+    const message = `wanted a request of at most ${maxRequestBytes} bytes, found one of ${fault.lengthBytes}; ask for less at a time`;
     return { code: Code.ResourceExhausted, message };
   }
-  const message = `the requests ended within one: wanted ${fault.wantedBytes} bytes, got ${fault.gotBytes}`;
+  const message = `the body ended in the middle of a request: wanted ${fault.wantedBytes} bytes, found ${fault.gotBytes}`;
   return { code: Code.InvalidArgument, message };
 }
 
@@ -19,16 +19,20 @@ export function statusOfFlags(flags: number): Status {
   if (flags === FLAG_COMPRESSED) {
     return {
       code: Code.Internal,
-      message: "a request is flagged as compressed, but no encoding was named in the headers",
+      message: "wanted a plain request, since the headers name no encoding; found one that is flagged as compressed",
     };
   }
   if (flags === FLAG_END_STREAM) {
-    return { code: Code.InvalidArgument, message: "only a server ends a stream by an envelope" };
+    return {
+      code: Code.InvalidArgument,
+      message: "wanted a request, found the envelope by which a server ends a stream (flags 2)",
+    };
   }
-  return { code: Code.Internal, message: `an envelope with the flags ${flags}, of which none is known` };
+  return { code: Code.Internal, message: `wanted an envelope with the flags 0, found ${flags}` };
 }
 
 /** The status for requests that hold more than their connection may. */
 export function statusOfBudget(maxBytes: number): Status {
-  return { code: Code.ResourceExhausted, message: `at most ${maxBytes} bytes of unfinished requests per connection` };
+  const wanted = `wanted at most ${maxBytes} bytes of unfinished requests on one connection, found more`;
+  return { code: Code.ResourceExhausted, message: `${wanted}; finish some first, or open another connection` };
 }

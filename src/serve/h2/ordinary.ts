@@ -5,6 +5,7 @@ import type { UniversalHandlerFn, UniversalServerRequest, UniversalServerRespons
 import type { Clock } from "../../base/clock";
 import type { Logger } from "../../base/log";
 import { messageOf } from "../../base/thrown";
+import { statusOfBudget } from "../framing/fault-status";
 import { dismiss } from "./dismiss";
 import type { ByteBudget } from "./guard";
 
@@ -57,8 +58,7 @@ class HeldBytes implements Disposable {
     this.#bytes += bytes;
     this.#budget.receive(bytes);
     if (this.#budget.add(bytes)) return;
-    const message = `the calls of a connection may hold ${this.#budget.maxBytes} bytes of requests`;
-    throw new ConnectError(message, Code.ResourceExhausted);
+    throw new ConnectError(statusOfBudget(this.#budget.maxBytes).message, Code.ResourceExhausted);
   }
 
   [Symbol.dispose](): void {
