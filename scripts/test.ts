@@ -8,6 +8,12 @@
 
 import { Glob } from "bun";
 
+/**
+ * Per test and hook, in milliseconds: for what hangs, and not for what a machine that is many times slower than ours has
+ * not done yet. A test waits for less by itself, to say for what (test/support/until.ts).
+ */
+const PATIENCE_MS = 240_000;
+
 const args = process.argv.slice(2);
 const slow = args.includes("--slow");
 const rest = args.filter((arg) => arg !== "--slow");
@@ -18,7 +24,7 @@ const files = [...new Glob("test/**/*.test.ts").scanSync(".")]
   .map((path) => `./${path}`);
 const chosen = rest.some((arg) => !arg.startsWith("-")) ? rest : [...rest, ...files];
 
-const child = Bun.spawn([process.execPath, "test", `--timeout=${slow ? 600_000 : 60_000}`, ...chosen], {
+const child = Bun.spawn([process.execPath, "test", `--timeout=${slow ? 600_000 : PATIENCE_MS}`, ...chosen], {
   stdin: "ignore",
   stdout: "inherit",
   stderr: "pipe",

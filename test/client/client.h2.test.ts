@@ -1,18 +1,19 @@
 import { afterEach, expect, test } from "bun:test";
 import { systemClock } from "../../src/base/clock";
 import { GROUP, grpcTransport, NodeApi, openStream, type StreamEvent, syncOnce, topicOf } from "../../src/client/index";
+import { freePort } from "../support/free-port";
 import { MemoryStore } from "../support/memory-store";
 import { UnreliableRelay } from "../support/unreliable-relay";
+import { until } from "../support/until";
 import {
-  eventually,
   FROM_START,
   group,
   groupId,
   idsIn,
   installationKey,
+  readUntil,
   send,
   sendWelcome,
-  until,
   welcome,
 } from "./conversation";
 import { type NodeInMemory, startNodeInMemory } from "./node-in-memory";
@@ -37,11 +38,11 @@ test("history, then live, over a real stream: group messages and welcomes, each 
   await send(address, "one", "two");
   await sendWelcome(address, "hello");
   const stream = owned(openStream({ address, topics: FROM_START }));
-  const history = await until(stream, ({ kind }) => kind === "catchupComplete");
+  const history = await readUntil(stream, ({ kind }) => kind === "catchupComplete");
   expect(idsIn(history).toSorted()).toEqual(["0/1", "0/2", "1/1"]);
   expect(history.some(({ kind }) => kind === "topicsLive")).toBe(true);
   await send(address, "three");
-  const live = await until(stream, ({ kind }) => kind === "messages");
+  const live = await readUntil(stream, ({ kind }) => kind === "messages");
   expect(idsIn(live)).toEqual(["0/3"]);
   expect(live.at(-1)).toMatchObject({ lane: 0n, messages: [{ topic: group, isCommit: false }] });
 });
@@ -49,13 +50,13 @@ test("history, then live, over a real stream: group messages and welcomes, each 
 test("a topic added late and one removed do not disturb the stream (C-4)", async () => {
   const { address } = await node();
   const stream = owned(openStream({ address, topics: FROM_START.slice(0, 1) }));
-  await until(stream, ({ kind }) => kind === "catchupComplete");
+  await readUntil(stream, ({ kind }) => kind === "catchupComplete");
   stream.remove(group);
   stream.add({ topic: welcome, cursor: 0n });
-  await until(stream, ({ kind }) => kind === "catchupComplete");
+  await readUntil(stream, ({ kind }) => kind === "catchupComplete");
   await send(address, "nobody wants this");
   await sendWelcome(address, "but this");
-  expect(idsIn(await until(stream, ({ kind }) => kind === "messages"))).toEqual(["1/1"]);
+  expect(idsIn(await readUntil(stream, ({ kind }) => kind === "messages"))).toEqual(["1/1"]);
 });
 
 test("a bounded sync brings what was acked before it, and ends (C-5)", async () => {
@@ -75,15 +76,16 @@ test("a bounded sync brings what was acked before it, and ends (C-5)", async () 
 
 test("a stream comes back to a node that was cut off and started again, and misses nothing (C-3)", async () => {
   const store = new MemoryStore(systemClock);
-  const first = await startNodeInMemory({ store });
-  const { address, port } = first;
+  const port = await freePort();
+  const first = await startNodeInMemory({ store, port });
+  const { address } = first;
   const stream = owned(openStream({ address, topics: FROM_START, random: () => 0 }));
   await send(address, "one");
-  const before = await until(stream, ({ kind }) => kind === "messages");
+  const before = await readUntil(stream, ({ kind }) => kind === "messages");
   await first[Symbol.asyncDispose]();
   const second = await node({ store, port });
   await send(second.address, "two");
-  const after = await until(stream, ({ kind }) => kind === "messages");
+  const after = await readUntil(stream, ({ kind }) => kind === "messages");
   expect([...idsIn(before), ...idsIn(after)]).toEqual(["0/1", "0/2"]);
   expect(after.map(({ kind }) => kind)).toContain("waiting");
 });
@@ -92,22 +94,21 @@ test("a node that falls silent is noticed, and the next stream does not share it
   const { address, port } = await node({ keepaliveMs: 100 });
   const relay = owned(await UnreliableRelay.before(port));
   const stream = owned(openStream({ address: relay.address, topics: FROM_START, random: () => 0 }));
-  await until(stream, ({ kind }) => kind === "catchupComplete");
+  await readUntil(stream, ({ kind }) => kind === "catchupComplete");
   relay.freeze();
   await send(address, "in the silence");
-  const events = await until(stream, ({ kind }) => kind === "messages");
-  expect(events.find(({ kind }) => kind === "waiting")).toMatchObject({
-    loss: { detail: "the node has fallen silent" },
-  });
+  const events = await readUntil(stream, ({ kind }) => kind === "messages");
+  const losses = events.flatMap((event) => (event.kind === "waiting" ? [event.loss.detail] : []));
+  expect(losses).toContain("the node has fallen silent");
   expect(idsIn(events)).toEqual(["0/1"]);
-  expect(relay.connections).toBe(2);
+  expect(relay.connections).toBeGreaterThan(1);
 });
 
 test("Pings are answered, so that an idle stream outlives many keepalive intervals (C-1)", async () => {
   const { address, pings } = await node({ keepaliveMs: 100 });
   const stream = owned(openStream({ address, topics: FROM_START }));
-  await until(stream, ({ kind }) => kind === "catchupComplete");
-  await eventually(() => pings() >= 4);
+  await readUntil(stream, ({ kind }) => kind === "catchupComplete");
+  await until(() => pings() >= 4, "four Pings");
   await send(address, "still here");
   expect(idsIn([(await stream.next()).value ?? { kind: "connecting" }])).toEqual(["0/1"]);
 });
@@ -115,19 +116,19 @@ test("Pings are answered, so that an idle stream outlives many keepalive interva
 test("closing lets go of the stream on the node, at once (R-47)", async () => {
   const { address, streams } = await node();
   const stream = owned(openStream({ address, topics: FROM_START }));
-  await until(stream, ({ kind }) => kind === "catchupComplete");
+  await readUntil(stream, ({ kind }) => kind === "catchupComplete");
   expect(streams()).toBe(1);
   await stream.close();
-  await eventually(() => streams() === 0);
+  await until(() => streams() === 0, "the stream to be gone");
 });
 
 test("a node that is not there is told as such, by streams, syncs and calls", async () => {
   const address = "http://127.0.0.1:1";
   const stream = owned(openStream({ address, topics: FROM_START }));
-  const events = await until(stream, ({ kind }) => kind === "waiting");
+  const events = await readUntil(stream, ({ kind }) => kind === "waiting");
   expect(events.at(-1)).toMatchObject({ loss: { status: "unavailable" } });
   const sync = owned(syncOnce({ address, topics: FROM_START, maxAttempts: 2, random: () => 0 }));
-  const outcome = await until(sync, () => false).catch((error: unknown) => error);
+  const outcome = await readUntil(sync, () => false).catch((error: unknown) => error);
   expect(outcome).toMatchObject({ name: "NodeError", unreachable: true });
   expect(await send(address, "x").catch((error: unknown) => error)).toMatchObject({ unreachable: true });
 });
@@ -152,7 +153,7 @@ test("a stream that the node refuses ends with its reason", async () => {
   const { address } = await node();
   const topic = topicOf(GROUP, groupId);
   const stream = owned(openStream({ address, topics: [{ topic, cursor: (1n << 63n) + 5n }] }));
-  const outcome = await until(stream, () => false).catch((error: unknown) => error);
+  const outcome = await readUntil(stream, () => false).catch((error: unknown) => error);
   expect(outcome).toMatchObject({ name: "NodeError", status: "invalidArgument" });
 });
 

@@ -1,7 +1,5 @@
 /** What the tests of the client say to a node, and hear from it. */
 
-import { expect } from "bun:test";
-import { systemClock } from "../../src/base/clock";
 import { wrapPayload } from "../../src/cli/payload";
 import { GROUP, type MessageStream, NodeApi, type StreamEvent, topicOf, WELCOME } from "../../src/client/index";
 
@@ -26,7 +24,7 @@ export async function sendWelcome(address: string, data: string): Promise<void> 
   await api.sendWelcomeMessages([{ installationKey, content: { ...content, wrapperAlgorithm: 3 } }]);
 }
 
-export async function until(
+export async function readUntil(
   stream: MessageStream,
   enough: (event: StreamEvent) => boolean,
 ): Promise<readonly StreamEvent[]> {
@@ -37,12 +35,6 @@ export async function until(
     events.push(value);
     if (enough(value)) return events;
   }
-}
-
-/** Waits for something that happens in the node, for 5 seconds at most. */
-export async function eventually(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 500 && !condition(); i++) await systemClock.sleep(10);
-  expect(condition()).toBe(true);
 }
 
 export function idsIn(events: readonly StreamEvent[]): readonly string[] {

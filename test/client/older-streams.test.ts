@@ -6,7 +6,7 @@ import { OlderStreams } from "../../src/client/older-streams";
 import type { Want } from "../../src/core/connection/events";
 import { GROUP, WELCOME } from "../../src/core/topic";
 import { VirtualClock } from "../support/virtual-clock";
-import { until } from "./conversation";
+import { readUntil } from "./conversation";
 import { groupMessage } from "./scripted-transport";
 
 const A = topicOf(GROUP, Uint8Array.of(1));
@@ -51,20 +51,20 @@ function bench(...topics: readonly Want["topic"][]) {
 
 test("a server stream that says nothing for three intervals is opened anew: none of it is quietly dead (C-2, C-7)", async () => {
   const { calls, clock, stream } = bench(A);
-  await until(stream, ({ kind }) => kind === "catchupComplete");
+  await readUntil(stream, ({ kind }) => kind === "catchupComplete");
   await clock.advanceAsync(89_000);
   expect(calls.followed).toHaveLength(1);
   await clock.advanceAsync(2_000);
-  await until(stream, ({ kind }) => kind === "catchupComplete");
+  await readUntil(stream, ({ kind }) => kind === "catchupComplete");
   expect(calls.followed).toHaveLength(2);
 });
 
 test("each kind has a server stream of its own, and one whose kind nobody wants is not opened", async () => {
   const both = bench(A, B, W);
-  await until(both.stream, ({ kind }) => kind === "catchupComplete");
+  await readUntil(both.stream, ({ kind }) => kind === "catchupComplete");
   expect(both.calls.followed.map((wants) => wants.map(({ topic }) => topic))).toEqual([[A, B], [W]]);
   const one = bench(W);
-  await until(one.stream, ({ kind }) => kind === "catchupComplete");
+  await readUntil(one.stream, ({ kind }) => kind === "catchupComplete");
   expect(one.calls.followed.map((wants) => wants.map(({ topic }) => topic))).toEqual([[W]]);
 });
 
@@ -72,7 +72,7 @@ test("older streams ascend within each topic only: what one topic has got says n
   const { calls, stream } = bench(A, B);
   const broken = new ConnectError("broken", Code.Unavailable);
   calls.said.push([groupMessage(A, 7n), broken]);
-  await until(stream, ({ kind }) => kind === "messages");
+  await readUntil(stream, ({ kind }) => kind === "messages");
   expect(stream.cursors()).toEqual([
     { topic: A, cursor: 7n },
     { topic: B, cursor: 0n },
@@ -82,7 +82,7 @@ test("older streams ascend within each topic only: what one topic has got says n
 test("a message that a server stream repeats is delivered once", async () => {
   const { calls, stream } = bench(A);
   calls.said.push([groupMessage(A, 7n), groupMessage(A, 7n), groupMessage(A, 6n), groupMessage(A, 8n)]);
-  const events = await until(stream, (event) => event.kind === "messages" && event.messages[0]?.id === 8n);
+  const events = await readUntil(stream, (event) => event.kind === "messages" && event.messages[0]?.id === 8n);
   const ids = events.flatMap((event) => (event.kind === "messages" ? event.messages.map(({ id }) => id) : []));
   expect(ids).toEqual([7n, 8n]);
 });

@@ -35,4 +35,4 @@ test("tideline conformance passes whole against tideline serve, and reports as i
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
-}, 60_000);
+});

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { run } from "../../src/cli/run";
 import { TestIo } from "../cli/test-io";
 import { startNodeInMemory } from "../client/node-in-memory";
-import { until } from "../support/h2-node";
+import { until } from "../support/until";
 
 test("a node that ends in the middle of the cases: 2, words for that, and a report of what was run", async () => {
   const directory = mkdtempSync(join(tmpdir(), "tideline-lost-"));
@@ -28,7 +28,7 @@ test("a node that ends in the middle of the cases: 2, words for that, and a repo
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
-}, 60_000);
+});
 
 test("a node that ends in the middle of random scripts has broken no rule: 2, words for that, and how many were played", async () => {
   await using node = await startNodeInMemory({ keepaliveMs: 20_000 });
@@ -41,7 +41,7 @@ test("a node that ends in the middle of random scripts has broken no rule: 2, wo
   const [report] = io.lines.map((line) => JSON.parse(line));
   expect(report.failure).toBeUndefined();
   expect(report.loss).toContain("under way was seed ");
-}, 60_000);
+});
 
 test("a report that cannot be written is told as that", async () => {
   await using node = await startNodeInMemory({ keepaliveMs: 400 });

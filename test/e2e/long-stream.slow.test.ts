@@ -6,8 +6,8 @@ import { wrapPayload } from "../../src/cli/payload";
 import { NodeApi } from "../../src/client";
 import { GROUP, topicOf } from "../../src/core/topic";
 import { GrpcClient } from "../support/h2-grpc";
-import { until } from "../support/h2-node";
 import { QUIET_SETTINGS, ServeProcess } from "../support/serve-process";
+import { until } from "../support/until";
 
 /** Longer than any timeout of a server or a proxy that we know of, and than four keepalive intervals. */
 const LIFE_MS = 135_000;

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { until } from "../support/h2-node";
 import { isAlive, QUIET_SETTINGS, ServeProcess } from "../support/serve-process";
+import { until } from "../support/until";
 
 const ROOT = join(import.meta.dir, "../..");
 const readme = readFileSync(join(ROOT, "README.md"), "utf8");
@@ -33,12 +33,12 @@ beforeAll(async () => {
     env: { ...process.env, ...QUIET_SETTINGS, TIDELINE_DATA_DIR: dataDir },
   });
   env = { ...process.env, TIDELINE_ADDRESS: node.serving.grpc };
-}, 60_000);
+});
 
 afterAll(async () => {
   await node.end("SIGINT");
   rmSync(dataDir, { recursive: true, force: true });
-}, 60_000);
+});
 
 test("the README's commands work as they stand: a stream in one terminal gets what another publishes", async () => {
   const tail = Bun.spawn(commandOf(`${find("tail group:demo")} --count 1`), { cwd: ROOT, env, stdout: "pipe" });
@@ -46,7 +46,7 @@ test("the README's commands work as they stand: a stream in one terminal gets wh
   expect(await publish.exited).toBe(0);
   expect(await new Response(tail.stdout).text()).toContain("hello, tide");
   expect(await tail.exited).toBe(0);
-}, 30_000);
+});
 
 test("the README's program runs: it prints history, then the first live message, and ends", async () => {
   const [program = ""] = blocks("ts");
@@ -69,7 +69,7 @@ test("the README's program runs: it prints history, then the first live message,
   await published;
   expect(await child.exited).toBe(0);
   expect(printed).toMatch(/^#\d+: \d+ bytes$/m);
-}, 60_000);
+});
 
 test("`run dev` prints where the node is, and Ctrl-C leaves nothing behind", async () => {
   expect(node.serving.web).toMatch(/^127\.0\.0\.1:\d+$/);
@@ -79,4 +79,4 @@ test("`run dev` prints where the node is, and Ctrl-C leaves nothing behind", asy
   const [pid] = readFileSync(postgres, "utf8").split("\n");
   await node.end("SIGINT");
   await until(() => !isAlive(Number(pid)), "the database to stop", 10_000);
-}, 30_000);
+});

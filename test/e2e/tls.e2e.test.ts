@@ -29,7 +29,7 @@ beforeAll(async () => {
     },
   });
   address = `https://localhost:${server.grpcPort}`;
-}, 30_000);
+});
 
 afterAll(async () => {
   await server[Symbol.asyncDispose]();
@@ -71,7 +71,7 @@ test("the conformance kit holds a node against the protocol over TLS", async () 
   expect(out.split("\n").filter((line) => line !== "" && !line.includes('"verdict":"passed"'))).toEqual([]);
   expect(err).toContain("cases");
   expect(code).toBe(0);
-}, 30_000);
+});
 
 test("the web port is HTTPS", async () => {
   const { port } = new URL(`http://${server.serving.web}`);
@@ -88,4 +88,4 @@ test("one file without the other is a mistake, and a file that is not there ends
   const missing = await tideline(["serve", "--data-dir", join(directory, "other"), ...files], { ...QUIET_SETTINGS });
   expect(missing.code).toBe(1);
   expect(missing.err).toContain("wanted a readable file, found no such file");
-}, 20_000);
+});

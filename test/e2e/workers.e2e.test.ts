@@ -7,8 +7,8 @@ import { NodeApi } from "../../src/client";
 import { GROUP, topicOf } from "../../src/core/topic";
 import type { ShownStreams } from "../../src/operator/streams";
 import { GrpcClient, type SubscribeCall } from "../support/h2-grpc";
-import { until } from "../support/h2-node";
 import { isAlive, QUIET_SETTINGS, ServeProcess } from "../support/serve-process";
+import { until } from "../support/until";
 
 /** Enough that both processes get some: the system spreads connections by chance. */
 const CLIENTS = 12;
@@ -83,7 +83,7 @@ test("two processes on one port: each stream gets what either was given, once an
     await node.end("SIGKILL");
     rmSync(dataDir, { recursive: true, force: true });
   }
-}, 90_000);
+});
 
 /** How many listening TCP sockets there are on a port. */
 function listeners(port: number): number {

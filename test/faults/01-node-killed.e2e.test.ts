@@ -30,4 +30,4 @@ test("kill -9 of a node under load: nothing acked is lost, and streams resume fr
   const failures = drill.publishers.reduce((sum, { failures }) => sum + failures.size, 0);
   expect(failures).toBeGreaterThan(0); // else the kills hit nothing
   await drill.finish({ readAt: node, figures: { kills: KILLS } });
-}, 60_000);
+});

@@ -22,13 +22,13 @@ test("a database that is away for 20 s: publishers are told in time, streams liv
   await drill.moreAcks(40);
 
   await postgres.end("SIGINT");
-  await drill.until("not to be ready", 10_000, async () => (await node.readiness()).status === 503);
+  await drill.until(async () => (await node.readiness()).status === 503, "not to be ready");
   await systemClock.sleep(AWAY_MS);
   await postgres.startAgain();
   const backAt = performance.now();
   await drill.moreAcks(1);
   const ackedAfterMs = performance.now() - backAt;
-  await drill.until("the node to be ready again", 15_000, async () => (await node.readiness()).status === 200);
+  await drill.until(async () => (await node.readiness()).status === 200, "the node to be ready again");
   const readyAfterMs = performance.now() - backAt;
   await drill.moreAcks(40);
 

@@ -41,11 +41,11 @@ test("a database that is killed, or stopped at once, and comes back: nothing ack
     outageMs = Math.max(outageMs, performance.now() - fromMs);
   }
   await drill.moreAcks(ACKS);
-  await drill.until("the node to be ready again", 10_000, async () => (await node.readiness()).status === 200);
+  await drill.until(async () => (await node.readiness()).status === 200, "the node to be ready again");
   expect(node.troubles.map((line) => line["event"])).toContain("store in trouble"); // else the fault has hit nothing
   expectStreamsToLive(drill);
   await drill.finish({ readAt: node, figures: { outageMs: Math.round(outageMs) } });
-}, 60_000);
+});
 
 test("an embedded database that is killed is started again by its node: nothing acked is lost, streams live (I1, I2)", async () => {
   await using node = await FaultNode.start();
@@ -59,15 +59,15 @@ test("an embedded database that is killed is started again by its node: nothing 
     const fromMs = performance.now();
     const before = postmasterOf(node);
     process.kill(before, signal);
-    await drill.until("another postmaster", 20_000, () => ![0, before].includes(postmasterOf(node)));
+    await drill.until(() => ![0, before].includes(postmasterOf(node)), "another postmaster");
     await drill.moreAcks(1);
     outageMs = Math.max(outageMs, performance.now() - fromMs);
   }
   await drill.moreAcks(ACKS);
-  await drill.until("the node to be ready again", 10_000, async () => (await node.readiness()).status === 200);
+  await drill.until(async () => (await node.readiness()).status === 200, "the node to be ready again");
   expectStreamsToLive(drill);
   await drill.finish({ readAt: node, figures: { outageMs: Math.round(outageMs) } });
-}, 60_000);
+});
 
 /** Process id of the postmaster of an embedded database; 0 while there is none. */
 function postmasterOf(node: FaultNode): number {

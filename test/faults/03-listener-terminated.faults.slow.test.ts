@@ -22,19 +22,23 @@ test("a LISTEN backend that is terminated hundreds of times: nothing is lost, an
   const sql = postgres.connect();
   const fromMs = performance.now();
   let terminated = 0;
-  await drill.until(`${TERMINATIONS} terminations`, 120_000, async () => {
-    const rows = await sql`
+  await drill.until(
+    async () => {
+      const rows = await sql`
       SELECT pg_terminate_backend(pid) FROM pg_stat_activity
       WHERE application_name = 'tideline listener' AND query LIKE '%NOTIFY%'`;
-    terminated += rows.length;
-    return terminated >= TERMINATIONS;
-  });
+      terminated += rows.length;
+      return terminated >= TERMINATIONS;
+    },
+    `${TERMINATIONS} terminations`,
+    120_000,
+  );
   const toMs = performance.now();
   await sql.end();
 
   await drill.moreAcks(20);
   for (const node of [writer, reader]) {
-    await drill.until("the node to be ready again", 15_000, async () => (await node.readiness()).status === 200);
+    await drill.until(async () => (await node.readiness()).status === 200, "the node to be ready again");
   }
   const deaf =
     (await writer.metric("tideline_listener_deaf_total")) + (await reader.metric("tideline_listener_deaf_total"));

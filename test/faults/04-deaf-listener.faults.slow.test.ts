@@ -29,7 +29,7 @@ test("a listener whose socket is open and silent: noticed within 5 s, delivery g
 
   const deafAt = performance.now();
   relay.deafen(LISTENER);
-  await drill.until("the node to notice", NOTICED_MS, async () => (await reader.readiness()).notifications === "deaf");
+  await drill.until(async () => (await reader.readiness()).notifications === "deaf", "the node to notice", NOTICED_MS);
   const noticedAt = performance.now();
   expect((await reader.readiness()).status).toBe(503);
   expect(await reader.metric("tideline_listening")).toBe(0);
@@ -38,7 +38,7 @@ test("a listener whose socket is open and silent: noticed within 5 s, delivery g
   expect((await reader.readiness()).notifications).toBe("deaf");
   const hearsAt = performance.now();
   relay.deafen(undefined);
-  await drill.until("the node to listen again", 15_000, async () => (await reader.readiness()).status === 200);
+  await drill.until(async () => (await reader.readiness()).status === 200, "the node to listen again");
   const heardMs = performance.now() - hearsAt;
 
   const { arrivals } = reading;

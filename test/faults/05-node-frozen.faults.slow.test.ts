@@ -34,7 +34,7 @@ for (const count of [2, 3]) {
     const behind = Math.max(...others.map(({ stream }) => stream.reading.received)) - inFrozen;
     const head = inFrozen + behind;
     frozen.node.thaw();
-    await drill.until("the frozen one to catch up", 10_000, () => frozen.stream.reading.received >= head);
+    await drill.until(() => frozen.stream.reading.received >= head, "the frozen one to catch up");
     const caughtUpMs = performance.now() - span.toMs;
     await drill.moreAcks(60);
 
@@ -71,11 +71,11 @@ test("a node frozen while the database stores its request of 20 000 messages: th
   const sql = postgres.connect();
 
   const large = drill.publish(frozen, { topics, perSecond: 1, batch: LARGE, bytes: 16 });
-  await drill.until("the database to be at it", 20_000, async () => {
+  await drill.until(async () => {
     const active = await sql`
       SELECT 1 FROM pg_stat_activity WHERE application_name = 'tideline append' AND state = 'active'`;
     return active.length > 0;
-  });
+  }, "the database to be at it");
   frozen.freeze();
   const publisher = drill.publish(other, { topics, perSecond: scaled(150) });
   const span = await lasting(FROZEN_MS);
@@ -86,7 +86,7 @@ test("a node frozen while the database stores its request of 20 000 messages: th
   expect(silenceMs).toBeLessThan(STANDSTILL_MS);
   frozen.thaw();
   await sql.end();
-  await drill.until("the large request to be acked", 30_000, () => large.acked.length > 0);
+  await drill.until(() => large.acked.length > 0, "the large request to be acked");
 
   const figures = { ackGapMs: Math.round(ackGapMs), silenceMs: Math.round(silenceMs) };
   await drill.finish({ readAt: other, figures });

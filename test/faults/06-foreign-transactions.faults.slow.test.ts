@@ -119,7 +119,7 @@ test("a foreign lock on the table, ACCESS EXCLUSIVE: for 4 s publishers wait, fo
   await lockFor(LONG_LOCK_MS);
   await foreign.end();
   const ackedAfterMs = await nextAck(drill);
-  await drill.until("the node to be ready again", 15_000, async () => (await node.readiness()).status === 200);
+  await drill.until(async () => (await node.readiness()).status === 200, "the node to be ready again");
   await drill.moreAcks(40);
   expectClearFailures(drill);
   await finish(drill, node, { ackedAfterMs });

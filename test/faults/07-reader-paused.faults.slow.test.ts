@@ -37,7 +37,7 @@ test("a reader that takes nothing for 30 s of 20 000 messages/s: its stream live
   for (let n = 0; n < PUBLISHERS; n++) {
     drill.publish(node, { topics, perSecond: PER_SECOND / PUBLISHERS, batch: REQUEST_MESSAGES });
   }
-  await drill.until("a full tail", FILL_MS, async () => (await node.metric("tideline_tail_rows")) >= TAIL_ROWS);
+  await drill.until(async () => (await node.metric("tideline_tail_rows")) >= TAIL_ROWS, "a full tail", FILL_MS);
 
   const before = await watch(node, BEFORE_MS);
   const publishedBefore = drill.ledger.length;
@@ -49,9 +49,9 @@ test("a reader that takes nothing for 30 s of 20 000 messages/s: its stream live
   const resumedAt = performance.now();
   await Promise.all(drill.publishers.map((publisher) => publisher.stop()));
   await drill.until(
+    () => paused.reading.received === drill.ledger.length,
     "the paused reader to have everything",
     SETTLE_MS,
-    () => paused.reading.received === drill.ledger.length,
   );
   const caughtUpMs = performance.now() - resumedAt;
 

@@ -5,9 +5,6 @@ import { FaultNode } from "./support/node";
 import { FaultPostgres } from "./support/postgres";
 import { scaled } from "./support/settings";
 
-/** With the retries of a node (5 s). */
-const REFUSED_MS = 15_000;
-
 test("a node on a hot standby serves what its primary is given, says no to publishers, and takes them once it is promoted", async () => {
   await using primary = await FaultPostgres.start();
   await using first = await FaultNode.start({ databaseUrl: primary.url });
@@ -24,7 +21,7 @@ test("a node on a hot standby serves what its primary is given, says no to publi
 
   // What is replicated later than it is acked would be lost with the primary: that is the operator's choice, not ours.
   await before.stop();
-  await drill.until("the standby to have everything", REFUSED_MS, () => stream.reading.received >= drill.ledger.length);
+  await drill.until(() => stream.reading.received >= drill.ledger.length, "the standby to have everything");
   await primary.end("SIGKILL");
   const admin = standby.connect();
   await admin`SELECT pg_promote()`;

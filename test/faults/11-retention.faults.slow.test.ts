@@ -48,7 +48,7 @@ test("retention deletes under open cursors and running waves: all that is left c
   await drill.allConnected(1);
   for (const at of [node, node, reader]) drill.publish(at, { topics, perSecond: scaled(60), bytes: 4_096 });
 
-  await drill.until("messages to become too old", 40_000, async () => (await deletedUpTo(admin))[0] > 0n);
+  await drill.until(async () => (await deletedUpTo(admin))[0] > 0n, "messages to become too old");
   await using paused = new Subscriber({
     name: "paused",
     address: node.address,
@@ -56,7 +56,7 @@ test("retention deletes under open cursors and running waves: all that is left c
     ledger: drill.ledger,
     maxBufferedBytes: 65_536,
   });
-  await drill.until("the paused stream to begin", 20_000, () => paused.connects > 0 && paused.reading.received > 0);
+  await drill.until(() => paused.connects > 0 && paused.reading.received > 0, "the paused stream to begin");
   paused.pause();
   const pausedAt = performance.now();
   const overtaken: Overtaken[] = [];
@@ -76,7 +76,7 @@ test("retention deletes under open cursors and running waves: all that is left c
   const upTo = await newestIds(admin);
   const above = await deletedUpTo(admin);
   const left = await readAfresh(node, topics, drill.ledger);
-  await drill.until("the paused stream to have what is left", 20_000, () => !isBehind(paused.reading, left, drill));
+  await drill.until(() => !isBehind(paused.reading, left, drill), "the paused stream to have what is left");
   overtaken.push({ reading: paused.reading, above, upTo });
   await paused[Symbol.asyncDispose]();
 

@@ -14,7 +14,7 @@ test("TLS with waves of megabytes on the connections that carry live: live flows
   const large = drill.topics({ groups: 4 });
   const live = drill.topics({ groups: 4, welcomes: 2 });
   const filling = drill.publish(node, { topics: large, perSecond: 10_000, batch: 8, bytes: LARGE_BYTES });
-  await drill.until("the history", 30_000, () => drill.ledger.count().acked >= LARGE_MESSAGES);
+  await drill.until(() => drill.ledger.count().acked >= LARGE_MESSAGES, "the history");
   await filling.stop();
 
   const options = { topics: [...large, ...live], later: large };
@@ -27,7 +27,7 @@ test("TLS with waves of megabytes on the connections that carry live: live flows
   const received = streams.map(({ reading }) => reading.received);
   for (const stream of streams) stream.addLater();
   const isThrough = () => streams.every(({ reading }, at) => reading.received >= (received[at] ?? 0) + LARGE_MESSAGES);
-  await drill.until("the waves to be through", 30_000, isThrough);
+  await drill.until(isThrough, "the waves to be through");
   const wave = { fromMs: begunAt, toMs: performance.now() };
   const waits = streams.flatMap(({ reading }) => [...reading.arrivals.within(wave)]).sort((a, b) => a - b);
   expect(waits.length).toBeGreaterThan(0); // else nothing live came beside the waves
@@ -35,7 +35,7 @@ test("TLS with waves of megabytes on the connections that carry live: live flows
 
   node.renew(second);
   const another = drill.subscribe(node, { topics: live, name: "a stream after the renewal" });
-  await drill.until("the renewal", 30_000, async () => (await node.commonName()) === "second");
+  await drill.until(async () => (await node.commonName()) === "second", "the renewal");
   await another.reopen();
   await drill.moreAcks(20);
   expect(streams.map(({ connects }) => connects)).toEqual([1, 1]);

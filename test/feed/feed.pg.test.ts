@@ -7,21 +7,13 @@ import type { DatabaseTarget } from "../../src/store/target";
 import type { ListenerEvents, NewMessage } from "../../src/store/types";
 import { createDatabase, type TestDatabase } from "../support/database";
 import { Prng } from "../support/prng";
+import { until } from "../support/until";
 import { idsOf, PageSink, Probe } from "./harness";
 import { fillDatabase, filledTopic, type PgFeed, pgFeed, readAll } from "./pg-feed";
 
 function messageOn(topic: Topic, text: string): NewMessage {
   const body = Buffer.from(text);
   return { kind: kindOf(topic), topic, arm: 1, body, digest: new Bun.CryptoHasher("sha256").update(body).digest() };
-}
-
-/** Waits until something holds, looking every few milliseconds. */
-async function until(condition: () => boolean, what: string): Promise<void> {
-  const end = performance.now() + 5_000;
-  while (!condition()) {
-    if (performance.now() > end) throw new Error(`waited in vain: ${what}`);
-    await systemClock.sleep(2);
-  }
 }
 
 /** A feed that is told of commits, and would hardly look by itself. */

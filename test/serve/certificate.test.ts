@@ -6,7 +6,7 @@ import { systemClock } from "../../src/base/clock";
 import { createLogger, silentLogger } from "../../src/base/log";
 import { type CertificateFiles, type KeyPair, openCertificate } from "../../src/serve/certificate";
 import { makeCertificate, type TestCertificate } from "../support/certificate";
-import { until } from "../support/h2-node";
+import { until } from "../support/until";
 
 let directory: string;
 let files: CertificateFiles;

@@ -1,16 +1,20 @@
 import { describe, expect, test } from "bun:test";
 import { create } from "@bufbuild/protobuf";
-import { systemClock } from "../../src/base/clock";
 import { GROUP } from "../../src/core/topic";
 import { leave } from "../../src/serve/lifecycle";
 import { SubscribeGroupMessagesRequestSchema } from "../../src/wire/gen/mls/api/v1/mls_pb";
 import { envelopeOf, GrpcClient, mutateRequest, SUBSCRIBE_PATH, saidIn } from "../support/h2-grpc";
-import { TestNode, until } from "../support/h2-node";
+import { TestNode } from "../support/h2-node";
 import { FLAG, FRAME, RawH2Client } from "../support/h2-raw";
 import { testTopic } from "../support/memory-store";
+import { AT_ONCE_MS, until } from "../support/until";
+import { VirtualClock } from "../support/virtual-clock";
 
 const A = testTopic(GROUP, 1);
 const WINDOW_BYTES = 65_535;
+/** Streams are woken in grains of time, in milliseconds. */
+const GRAIN_MS = 250;
+const GRACE_MS = 5_000;
 
 /** A raw stream that watches a topic and lets the server send one window ahead. */
 async function openWatching(client: RawH2Client, stream: number): Promise<void> {
@@ -44,19 +48,16 @@ describe("readers that are slow, gone or dead", () => {
     const neighbour = client.subscribe();
     neighbour.mutate(1n, { adds: [{ topic: A }] });
     await neighbour.completed(1n);
-    Bun.gc(true);
-    const before = process.memoryUsage().rss;
     for (let round = 1; round <= 20; round++) {
       node.publish(A, 100, 10_000);
       await until(() => neighbour.idsOf(0n).length === round * 100, "the neighbour's messages");
     }
     expect(neighbour.idsOf(0n)).toEqual(idsTo(2_000));
     expect(stalled.bodyOf(1).length).toBeLessThanOrEqual(WINDOW_BYTES);
-    Bun.gc(true);
-    // 20 MB went by; what the tail keeps of them is shared and bounded by itself.
-    expect(process.memoryUsage().rss - before).toBeLessThan(120 * 1024 * 1024);
+    // Of 20 MB little more than the window was taken for it; the rest are offsets into the tail, which all share.
     const [first] = node.host.streams.entries();
-    expect(first?.[1].account.dueOffsets).toBeGreaterThan(1_000);
+    expect(first?.[1].account.liveMessages).toBeLessThan(200);
+    expect(first?.[1].account.dueOffsets).toBeGreaterThan(1_800);
     neighbour.call.cancel();
   });
 
@@ -77,18 +78,28 @@ describe("readers that are slow, gone or dead", () => {
   });
 
   test("a reader that takes a little at a time is not a stalled one; one that takes nothing ends with ABORTED", async () => {
-    const stallMs = 300;
-    await using node = await TestNode.start({ stallMs });
+    const stallMs = 2_000;
+    const clock = new VirtualClock();
+    await using node = await TestNode.start({ stallMs, clock });
     using client = await RawH2Client.open({ port: node.port, windowBytes: WINDOW_BYTES });
     await openWatching(client, 1);
     node.publish(A, 40, 20_000);
-    const begunAt = performance.now();
-    while (performance.now() - begunAt < 3 * stallMs) {
-      await Bun.sleep(stallMs / 3);
+    let taken = WINDOW_BYTES;
+    await until(() => client.bodyOf(1).length === taken, "the window to be used up");
+    for (let passedMs = 0; passedMs < 3 * stallMs; passedMs += stallMs / 2) {
+      clock.advance(stallMs / 2);
+      taken += 20_000;
       client.widen(1, 20_000);
+      await until(() => client.bodyOf(1).length === taken, "a little more");
     }
+    clock.advance(stallMs - 1);
+    await client.readByServer();
     expect(node.outcomes).toEqual([]);
-    await until(() => node.outcomes.length === 1, "the stream's end", 4 * stallMs + 2_000);
+    // Its end cannot be delivered either, which is waited for in vain as well.
+    await until(() => {
+      clock.advance(GRAIN_MS);
+      return node.outcomes.length === 1;
+    }, "the stream's end");
     expect(node.outcomes).toEqual(["stalled"]);
   });
 
@@ -115,7 +126,7 @@ describe("readers that are slow, gone or dead", () => {
     ["resets its connection", (client: RawH2Client) => client.socket.resetAndDestroy()],
     ["closes its connection", (client: RawH2Client) => client.socket.destroy()],
   ] as const) {
-    test(`R-47: when the client ${how}, everything is released within a second`, async () => {
+    test(`R-47: when the client ${how}, everything is released at once`, async () => {
       await using node = await TestNode.start({ keepaliveMs: 30_000 });
       using client = await RawH2Client.open({ port: node.port, windowBytes: WINDOW_BYTES });
       await openWatching(client, 1);
@@ -123,10 +134,8 @@ describe("readers that are slow, gone or dead", () => {
       node.publish(A, 100, 10_000);
       client.data(1, envelopeOf(mutateRequest(2n, { adds: [{ topic: A, cursor: 0n }], removes: [A] })));
       await until(() => client.bodyOf(1).length > WINDOW_BYTES - 20_000, "the window to be used up");
-      const leftAt = performance.now();
       leaveIt(client);
-      await until(() => node.host.streams.size === 0, "the stream to be let go of", 1_000);
-      expect(performance.now() - leftAt).toBeLessThan(1_000);
+      await until(() => node.host.streams.size === 0, "the stream to be let go of", AT_ONCE_MS);
       expect(node.feed.stats()).toMatchObject({ watchedTopics: 0, subscribers: 0 });
       expect(node.outcomes).toEqual(["cancelled"]);
     });
@@ -199,20 +208,20 @@ describe("the older server streams", () => {
 });
 
 describe("a node that goes down", () => {
-  const leaveNode = (node: TestNode, graceMs: number) =>
-    leave({ ports: [node.server], streams: node.host.streams, clock: systemClock, log: node.host.log, graceMs });
+  const leaveNode = ({ server, host }: TestNode, clock: VirtualClock) =>
+    leave({ ports: [server], streams: host.streams, clock, log: host.log, graceMs: GRACE_MS });
 
   test("tells every stream UNAVAILABLE and lets its clients go before the deadline", async () => {
     await using node = await TestNode.start();
     using client = new GrpcClient(node.port);
     const streams = [client.subscribe(), client.subscribe()];
     await until(() => streams.every(({ said }) => said.length === 1), "Started");
-    const begunAt = performance.now();
-    const left = leaveNode(node, 5_000);
+    const clock = new VirtualClock();
+    const left = leaveNode(node, clock);
     for (const stream of streams) expect((await stream.ended()).code).toBe(14);
     client[Symbol.dispose]();
     await left;
-    expect(performance.now() - begunAt).toBeLessThan(4_000);
+    expect(clock.armed).toBe(0);
     expect(node.outcomes).toEqual(["shutdown", "shutdown"]);
     expect(node.server.connections).toBe(0);
   });
@@ -222,12 +231,14 @@ describe("a node that goes down", () => {
     using client = await RawH2Client.open({ port: node.port, windowBytes: 0 });
     client.request(1, SUBSCRIBE_PATH);
     await until(() => node.host.streams.size === 1, "the stream");
-    const begunAt = performance.now();
-    await leaveNode(node, 200);
-    expect(performance.now() - begunAt).toBeGreaterThanOrEqual(190);
-    expect(performance.now() - begunAt).toBeLessThan(2_000);
+    const clock = new VirtualClock();
+    const left = leaveNode(node, clock);
+    clock.advance(GRACE_MS - 1);
+    await client.frame(({ type }) => type === FRAME.goaway, "GOAWAY");
+    expect(node.server.connections).toBe(1);
+    clock.advance(1);
+    await left;
     expect(node.server.connections).toBe(0);
-    expect(client.frames.some(({ type }) => type === FRAME.goaway)).toBe(true);
   });
 
   test("takes no new call on a connection that stays", async () => {
@@ -235,9 +246,12 @@ describe("a node that goes down", () => {
     using client = await RawH2Client.open({ port: node.port, windowBytes: 0 });
     client.request(1, SUBSCRIBE_PATH);
     await until(() => node.host.streams.size === 1, "the stream");
-    const left = leaveNode(node, 300);
+    const clock = new VirtualClock();
+    const left = leaveNode(node, clock);
     await client.frame(({ type }) => type === FRAME.goaway, "GOAWAY");
     client.request(3, SUBSCRIBE_PATH);
+    await client.readByServer();
+    clock.advance(GRACE_MS);
     await left;
     expect(client.framesOf(3).every(({ type }) => type === FRAME.rstStream)).toBe(true);
     expect(node.outcomes.length).toBe(1);

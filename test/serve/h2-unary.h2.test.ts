@@ -6,8 +6,8 @@ import { ByteBudget } from "../../src/serve/h2/guard";
 import { openRawUnary } from "../../src/serve/h2/raw-unary";
 import { UnaryTrailers } from "../../src/serve/h2/unary-trailers";
 import { Turns } from "../../src/serve/stream/turn";
-import { until } from "../support/h2-node";
 import { FLAG, FRAME, RawH2Client } from "../support/h2-raw";
+import { until } from "../support/until";
 import { VirtualClock } from "../support/virtual-clock";
 
 const PATH = "/test.Service/Echo";

@@ -2,9 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import http2 from "node:http2";
 import { GROUP } from "../../src/core/topic";
 import { envelopeOf, envelopesIn, GrpcClient, mutateRequest, SUBSCRIBE_PATH, saidIn } from "../support/h2-grpc";
-import { TestNode, until } from "../support/h2-node";
+import { TestNode } from "../support/h2-node";
 import { FLAG, FRAME, RawH2Client } from "../support/h2-raw";
 import { testTopic } from "../support/memory-store";
+import { until } from "../support/until";
 
 const A = testTopic(GROUP, 1);
 

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { GROUP } from "../../src/core/topic";
 import { GrpcClient } from "../support/h2-grpc";
-import { TestNode, until } from "../support/h2-node";
+import { TestNode } from "../support/h2-node";
 import { testTopic } from "../support/memory-store";
+import { until } from "../support/until";
 
 const A = testTopic(GROUP, 1);
 const B = testTopic(GROUP, 2);

@@ -10,8 +10,8 @@ import { unaryRpcs } from "../../src/serve/api/services";
 import { StoreError } from "../../src/store/error";
 import { MlsApi, SortDirection } from "../../src/wire/gen/mls/api/v1/mls_pb";
 import { GrpcClient, SUBSCRIBE_PATH } from "../support/h2-grpc";
-import { until } from "../support/h2-node";
 import { FLAG, RawH2Client } from "../support/h2-raw";
+import { until } from "../support/until";
 import { groupMessage, groupMessages, mlsMessage } from "./mls-api-node";
 import { MAX_MESSAGE_BYTES, MAX_REQUEST_BYTES, openUnaryNode, type UnaryNode } from "./unary-node";
 

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { WebServer } from "../../src/serve/web/port";
 import { SubscribeGroupMessagesRequestSchema } from "../../src/wire/gen/mls/api/v1/mls_pb";
-import { until } from "../support/database-wait";
+import { until } from "../support/until";
 import { VirtualClock } from "../support/virtual-clock";
 import { groupMessages, MAX_REQUEST_BYTES, openNode, openWeb, STALL_MS, type TestNode } from "./mls-api-node";
-import { envelope, RawConnection, SOON_MS } from "./web-raw";
+import { envelope, RawConnection } from "./web-raw";
 
 const PATH = "/xmtp.mls.api.v1.MlsApi";
 
@@ -113,7 +113,7 @@ describe("around the RPCs", () => {
   test("garbage instead of HTTP harms nobody", async () => {
     using raw = new RawConnection(web.address.port);
     raw.socket.write(new Uint8Array(1_000).fill(0x16));
-    await until("closed", SOON_MS, () => raw.closed);
+    await until(() => raw.closed, "closed");
     using odd = new RawConnection(web.address.port);
     odd.request("POST //[", { "content-type": "application/json" });
     expect(await odd.head()).toStartWith("http/1.1 404");
@@ -133,9 +133,9 @@ describe("around the RPCs", () => {
     const other = await openWeb(node);
     using raw = new RawConnection(other.address.port);
     raw.requestInPieces(`POST ${PATH}/Subscribe`, { "content-type": "application/connect+proto" });
-    await until("opened", SOON_MS, () => node.host.streams.size === 1);
+    await until(() => node.host.streams.size === 1, "opened");
     await other[Symbol.asyncDispose]();
-    await until("closed", SOON_MS, () => raw.closed && node.host.streams.size === 0);
+    await until(() => raw.closed && node.host.streams.size === 0, "closed");
   });
 });
 
@@ -146,11 +146,11 @@ describe("clients that do not keep up", () => {
     using raw = new RawConnection(other.address.port);
     raw.requestInPieces(`POST ${PATH}/QueryGroupMessages`, { "content-type": "application/proto" });
     raw.piece(Uint8Array.of(0x0a));
-    await until("begun", SOON_MS, () => clock.armed === 1);
+    await until(() => clock.armed === 1, "begun");
     clock.advance(59_000);
     expect(raw.closed).toBe(false);
     clock.advance(2_000);
-    await until("closed", SOON_MS, () => raw.closed);
+    await until(() => raw.closed, "closed");
     expect(clock.armed).toBe(0);
   });
 
@@ -164,10 +164,10 @@ describe("clients that do not keep up", () => {
     raw.socket.pause();
     const body = envelope(SubscribeGroupMessagesRequestSchema, { filters: [{ groupId }] });
     raw.request(`POST ${PATH}/SubscribeGroupMessages`, { "content-type": "application/grpc-web+proto" }, body);
-    await until("blocked", SOON_MS, () => clock.armed === 1 && node.host.streams.size === 1);
+    await until(() => clock.armed === 1 && node.host.streams.size === 1, "blocked");
     for (const [, stream] of node.host.streams.entries()) expect(stream.account.waveMessages).toBeLessThan(110);
     clock.advance(STALL_MS);
-    await until("released", SOON_MS, () => node.host.streams.size === 0);
+    await until(() => node.host.streams.size === 0, "released");
   });
 
   test("a stream whose client reads slowly gets everything", async () => {
@@ -176,7 +176,7 @@ describe("clients that do not keep up", () => {
     raw.socket.pause();
     const body = envelope(SubscribeGroupMessagesRequestSchema, { filters: [{ groupId }] });
     raw.request(`POST ${PATH}/SubscribeGroupMessages`, { "content-type": "application/grpc-web+proto" }, body);
-    await until("begun", SOON_MS, () => node.host.streams.size === 1);
+    await until(() => node.host.streams.size === 1, "begun");
     raw.socket.resume();
     await raw.arrived("119 xxx");
     expect(raw.received.match(/\d+ x{90000}/g)?.length).toBe(120);

@@ -2,10 +2,7 @@
 
 import { connect, type Socket } from "node:net";
 import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { until } from "../support/database-wait";
-
-/** How long an answer on loopback may take on a busy machine, in milliseconds. */
-export const SOON_MS = 4_000;
+import { until } from "../support/until";
 
 /** A connection whose received bytes are kept, one character each. */
 export class RawConnection implements Disposable {
@@ -41,7 +38,7 @@ export class RawConnection implements Disposable {
 
   /** Resolves when this text was received. */
   arrived(text: string): Promise<void> {
-    return until(`receive ${JSON.stringify(text)}`, SOON_MS, () => this.#received.includes(text));
+    return until(() => this.#received.includes(text), `receive ${JSON.stringify(text)}`);
   }
 
   /** Sends a request with a body of known length. */

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { SQL } from "bun";
 import { bunSqlOptions } from "../../src/store/target";
 import { createDatabase } from "../support/database";
-import { until } from "../support/database-wait";
+import { until } from "../support/until";
 import { message, openTestStore, upTo } from "./store-fixtures";
 
 test("looking for duplicates asks the unique index once per message, however many messages a topic has", async () => {
@@ -30,10 +30,10 @@ test("looking for duplicates asks the unique index once per message, however man
 
 /** Scans of the two indexes that know topics, once the sessions that made them have reported: they do when they end. */
 async function indexScans(admin: SQL): Promise<{ readonly byTopic: number; readonly byDigest: number }> {
-  await until("the store's sessions to end", 5_000, async () => {
+  await until(async () => {
     const [sessions] = await admin`SELECT count(*)::int FROM pg_stat_activity WHERE application_name LIKE 'tideline%'`;
     return sessions.count === 0;
-  });
+  }, "the store's sessions to end");
   const [row] = await admin`
     SELECT sum(idx_scan) FILTER (WHERE indexrelname = 'messages_topic_id')::int AS "byTopic",
            sum(idx_scan) FILTER (WHERE indexrelname = 'messages_topic_digest')::int AS "byDigest"

@@ -8,7 +8,7 @@ import type { Store } from "../../src/store/store";
 import { bunSqlOptions } from "../../src/store/target";
 import type { Committed, StoredMessage } from "../../src/store/types";
 import { createDatabase, type TestDatabase } from "../support/database";
-import { until } from "../support/database-wait";
+import { until } from "../support/until";
 import { ascending, message, openTestStore, poison, rejection, textOf, topic, upTo } from "./store-fixtures";
 
 let database: TestDatabase;
@@ -275,12 +275,12 @@ test("closing the store stores what it has taken and takes no more", async () =>
   expect((await Promise.all(taken)).flat()).toHaveLength(5);
   expect(await rejection(node.appender.append([message("closing", "6")]))).toMatchObject({ fault: "unreachable" });
   expect(await rejection(node.store.reader.headIds())).toBeInstanceOf(StoreError);
-  await until("all sessions are closed", 5_000, async () => {
+  await until(async () => {
     const [row] = await admin.unsafe(
       "SELECT count(*)::int4 AS sessions FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'tideline %'",
     );
     return row.sessions === 0;
-  });
+  }, "all sessions are closed");
 });
 
 test("a larger number than a double can hold is an id like any other", async () => {

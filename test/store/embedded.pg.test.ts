@@ -21,7 +21,7 @@ import { initCluster } from "../../src/store/embedded/server";
 import { StoreError } from "../../src/store/error";
 import { migrate } from "../../src/store/migrate";
 import { bunSqlOptions, type DatabaseTarget } from "../../src/store/target";
-import { until } from "../support/database-wait";
+import { until } from "../support/until";
 
 const binaries = locateBinaries();
 const parent = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "tideline-embedded-"));
@@ -100,7 +100,7 @@ describe("the embedded database", () => {
     await using sql = open(database.target);
     await sql`SELECT ${"s3cret\nERROR"}::text::int`.catch(() => {});
     await sql`SELECT pg_terminate_backend(pg_backend_pid())`.catch(() => {});
-    await until("the end of the session is logged", 2_000, () => lines.some((line) => line.includes("terminating")));
+    await until(() => lines.some((line) => line.includes("terminating")), "the end of the session is logged");
     expect(lines.filter((line) => line.includes("s3cret"))).toEqual([]);
     expect(lines.some((line) => line.includes("ready to accept connections"))).toBe(true);
   });
@@ -111,8 +111,8 @@ describe("the embedded database", () => {
     await setCounter(sql, 8n);
     const { pid } = database;
     process.kill(pid, "SIGKILL");
-    await until("another postmaster is there", 10_000, () => database.pid !== pid);
-    await until("the counter is read again", 1_000, async () => (await readCounter(sql).catch(() => 0n)) === 8n);
+    await until(() => database.pid !== pid, "another postmaster is there");
+    await until(async () => (await readCounter(sql).catch(() => 0n)) === 8n, "the counter is read again");
   });
 
   test("starts again when its postmaster is killed over and over", async () => {
@@ -120,7 +120,7 @@ describe("the embedded database", () => {
     for (let round = 0; round < 3; round++) {
       const { pid } = database;
       process.kill(pid, "SIGKILL");
-      await until("another postmaster is there", 10_000, () => database.pid !== pid);
+      await until(() => database.pid !== pid, "another postmaster is there");
     }
   });
 
@@ -128,14 +128,14 @@ describe("the embedded database", () => {
     await using database = await start();
     const { pid } = database;
     process.kill(parentOf(pid), "SIGKILL");
-    await until("another postmaster is there", 10_000, () => database.pid !== pid);
+    await until(() => database.pid !== pid, "another postmaster is there");
     expect(isAlive(pid)).toBe(false);
   });
 
   test("can be stopped while it is being started again", async () => {
     const database = await start();
     process.kill(database.pid, "SIGKILL");
-    await until("the supervisor is gone", 5_000, () => !isAlive(database.pid));
+    await until(() => !isAlive(database.pid), "the supervisor is gone");
     await database[Symbol.asyncDispose]();
     await using again = await start();
     expect(isAlive(again.pid)).toBe(true);

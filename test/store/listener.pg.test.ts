@@ -6,7 +6,7 @@ import { bunSqlOptions, type DatabaseTarget } from "../../src/store/target";
 import type { ListenerEvents, Newest } from "../../src/store/types";
 import { createDatabase, type TestDatabase } from "../support/database";
 import { startRelay } from "../support/database-relay";
-import { until } from "../support/database-wait";
+import { until } from "../support/until";
 import { VirtualClock } from "../support/virtual-clock";
 
 /** Everything that was told, in order. */
@@ -63,7 +63,7 @@ describe("the listener", () => {
     await append(0);
     await append(1);
     await append(0);
-    await until("three notifications", 2_000, () => heard.notified.length === 3);
+    await until(() => heard.notified.length === 3, "three notifications");
     expect(heard.notified).toEqual([
       { kind: 0, id: 1n },
       { kind: 1, id: 1n },
@@ -76,18 +76,18 @@ describe("the listener", () => {
     await using _listener = await listen(database.target, heard);
     for (const payload of ["", "7:1", "0:x", "0:99999999999999999999"])
       await sql`SELECT pg_notify('tideline', ${payload})`;
-    await until("four notifications", 2_000, () => heard.notified.length === 4);
+    await until(() => heard.notified.length === 4, "four notifications");
     expect(heard.notified).toEqual([undefined, undefined, undefined, undefined]);
   });
 
   test("is healthy as soon as its first canary came back, and canaries wake nobody", async () => {
     const heard = new Heard();
     await using _listener = await listen(database.target, heard, { ...HASTY, canaryMs: 5 });
-    await until("health", 2_000, () => heard.health.length === 1);
+    await until(() => heard.health.length === 1, "health");
     const [pid] = await backends();
     const query = async () => (await sql`SELECT query_start FROM pg_stat_activity WHERE pid = ${pid}`)[0].query_start;
     const before = await query();
-    await until("some more canaries", 2_000, async () => (await query()) - before > 30);
+    await until(async () => (await query()) - before > 30, "some more canaries");
     expect(heard.health).toEqual([true]);
     expect(heard.notified).toEqual([]);
   });
@@ -96,32 +96,32 @@ describe("the listener", () => {
     const heard = new Heard();
     await using _listener = await listen(database.target, heard);
     for (let round = 1; round <= 20; round++) {
-      await until(`health number ${round}`, 2_000, () => heard.health.length === 2 * round - 1);
+      await until(() => heard.health.length === 2 * round - 1, `health number ${round}`);
       const [pid] = await backends();
       await sql`SELECT pg_terminate_backend(${pid})`;
-      await until(`listen number ${round + 1}`, 2_000, () => heard.listens === round + 1);
+      await until(() => heard.listens === round + 1, `listen number ${round + 1}`);
     }
-    await until("health in the end", 2_000, () => heard.health.at(-1) === true);
+    await until(() => heard.health.at(-1) === true, "health in the end");
     expect(heard.health).toEqual(Array.from({ length: 41 }, (_, index) => index % 2 === 0));
     await append(0);
-    await until("a notification after all that", 2_000, () => heard.notified.length > 0);
+    await until(() => heard.notified.length > 0, "a notification after all that");
   });
 
   test("notices that it has gone deaf, drops the silent connection and listens anew", async () => {
     const heard = new Heard();
     await using relay = await startRelay(database.target);
     await using _listener = await listen(relay.target, heard);
-    await until("health", 2_000, () => heard.health.length === 1);
+    await until(() => heard.health.length === 1, "health");
     const silencedAt = systemClock.now();
     relay.silence();
-    await until("the loss is noticed", 2_000, () => heard.health.length >= 2);
+    await until(() => heard.health.length >= 2, "the loss is noticed");
     expect(systemClock.now() - silencedAt).toBeLessThan(1_000);
-    await until("health again", 2_000, () => heard.health.length === 3);
+    await until(() => heard.health.length === 3, "health again");
     expect(heard.health).toEqual([true, false, true]);
     expect(relay.accepted).toBe(2);
     await append(0);
-    await until("a notification", 2_000, () => heard.notified.length === 1);
-    await until("the silent session's backend is gone", 2_000, async () => (await backends()).length === 1);
+    await until(() => heard.notified.length === 1, "a notification");
+    await until(async () => (await backends()).length === 1, "the silent session's backend is gone");
   });
 
   test("with its ordinary intervals notices within 5 s", async () => {
@@ -129,10 +129,10 @@ describe("the listener", () => {
     const clock = new VirtualClock();
     await using relay = await startRelay(database.target);
     await using _listener = await listen(relay.target, heard, { clock });
-    await until("health", 2_000, () => heard.health.length === 1);
+    await until(() => heard.health.length === 1, "health");
     relay.silence();
     clock.advance(4_000);
-    await until("the loss is noticed", 2_000, () => heard.health.length === 2);
+    await until(() => heard.health.length === 2, "the loss is noticed");
     expect(heard.health).toEqual([true, false]);
   });
 
@@ -141,10 +141,10 @@ describe("the listener", () => {
     await using relay = await startRelay(database.target);
     relay.swallow(true);
     await using _listener = await listen(relay.target, heard, { ...HASTY, openMs: 50 });
-    await until("three attempts", 5_000, () => relay.accepted >= 3);
+    await until(() => relay.accepted >= 3, "three attempts");
     expect(heard.health).toEqual([]);
     relay.swallow(false);
-    await until("health", 5_000, () => heard.health.length === 1);
+    await until(() => heard.health.length === 1, "health");
   });
 
   test("starts where nothing answers, without an error and without health", async () => {
@@ -157,11 +157,11 @@ describe("the listener", () => {
   test("after its disposal nothing is told and no session is left", async () => {
     const heard = new Heard();
     const listener = await listen(database.target, heard);
-    await until("health", 2_000, () => heard.health.length === 1);
+    await until(() => heard.health.length === 1, "health");
     await listener[Symbol.asyncDispose]();
     const told = { ...heard };
     await append(0);
-    await until("no session is left", 2_000, async () => (await backends()).length === 0);
+    await until(async () => (await backends()).length === 0, "no session is left");
     expect({ ...heard }).toEqual(told);
   });
 });

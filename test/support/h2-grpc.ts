@@ -28,7 +28,7 @@ import {
   type SubscribeResponse,
   SubscribeResponseSchema,
 } from "../../src/wire/gen/mls/api/v1/mls_pb";
-import { until } from "./h2-node";
+import { until } from "./until";
 
 export const SUBSCRIBE_PATH = "/xmtp.mls.api.v1.MlsApi/Subscribe";
 const SUBSCRIBE_GROUPS_PATH = "/xmtp.mls.api.v1.MlsApi/SubscribeGroupMessages";

@@ -1,7 +1,7 @@
 /** A node of the gRPC port alone: real sockets, a real feed, and a store in memory. */
 
 import type { ConnectRouter } from "@connectrpc/connect";
-import { systemClock } from "../../src/base/clock";
+import { type Clock, systemClock } from "../../src/base/clock";
 import { createLogger, type Logger } from "../../src/base/log";
 import { DEFAULT_LIMITS, type StreamLimits } from "../../src/core/limits";
 import type { SessionAccount } from "../../src/core/session/account";
@@ -24,6 +24,8 @@ export interface TestNodeOptions {
   readonly maxConcurrentStreams?: number;
   readonly limits?: Partial<StreamLimits>;
   readonly guard?: Partial<GuardOptions>;
+  /** What the node does by time; the machine's own unless told. Sockets take their time in any case. */
+  readonly clock?: Clock;
   /** With it, the port speaks TLS. */
   readonly certificate?: Certificate;
   /** Registers more than the streaming RPCs. */
@@ -48,7 +50,7 @@ export class TestNode implements AsyncDisposable {
   /** Streams that have ended, in order. */
   readonly ended: EndedStream[];
   readonly ignoredRequests: string[];
-  readonly log: readonly LogLine[];
+  readonly log: LogLine[];
 
   private constructor(parts: Omit<TestNode, "port" | "publish" | "outcomes" | typeof Symbol.asyncDispose>) {
     this.store = parts.store;
@@ -63,12 +65,13 @@ export class TestNode implements AsyncDisposable {
   static async start(options: TestNodeOptions = {}): Promise<TestNode> {
     const lines: LogLine[] = [];
     const log = collectingLogger(lines);
-    const store = new MemoryStore(systemClock);
+    const { clock = systemClock } = options;
+    const store = new MemoryStore(clock);
     const feed = createFeed({
       reader: store.reader(),
       openAppender: (onCommitted) => store.appender(onCommitted),
       encode: encodeEntry,
-      clock: systemClock,
+      clock,
       log,
     });
     await feed.start();
@@ -76,7 +79,7 @@ export class TestNode implements AsyncDisposable {
     const ignoredRequests: string[] = [];
     const host = createStreamHost({
       feed,
-      clock: systemClock,
+      clock,
       log,
       metrics: {
         streamOpened: () => {},
@@ -96,7 +99,7 @@ export class TestNode implements AsyncDisposable {
       services,
       maxRequestBytes: maxRequestBytes ?? 1 << 20,
       stallMs: host.stallMs,
-      clock: systemClock,
+      clock,
       log,
     };
     const server = await startH2({
@@ -156,13 +159,4 @@ function collectingLogger(lines: LogLine[]): Logger {
     write: (line) => lines.push(JSON.parse(line)),
     wallMs: Date.now,
   });
-}
-
-/** Waits, a few milliseconds at a time, until a condition holds. @throws after `withinMs`. */
-export async function until(condition: () => boolean, what: string, withinMs = 5_000): Promise<void> {
-  const end = performance.now() + withinMs;
-  while (!condition()) {
-    if (performance.now() > end) throw new Error(`waited ${withinMs} ms for ${what}`);
-    await systemClock.sleep(2);
-  }
 }

@@ -4,7 +4,7 @@
  */
 
 import { connect, type Socket } from "node:net";
-import { until } from "./h2-node";
+import { until } from "./until";
 
 export const FRAME = {
   data: 0,

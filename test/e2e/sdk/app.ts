@@ -2,7 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { systemClock } from "../../../src/base/clock";
-import { until } from "../../support/h2-node";
+import { until } from "../../support/until";
 import { AppProcess, type Json } from "./app-process";
 
 const ASK_MS = 50;

@@ -38,7 +38,7 @@ describe.skipIf(missing !== undefined)(`a node that is attacked while people use
     bob = await app.client();
     eve = await app.client();
     group = await alice.group([bob]);
-  }, 240_000);
+  });
 
   afterAll(async () => {
     await app?.[Symbol.asyncDispose]();

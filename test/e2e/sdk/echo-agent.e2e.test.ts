@@ -23,7 +23,7 @@ describe.skipIf(missing !== undefined)(`the echo agent${skipped}`, () => {
     await installPackages(EXAMPLE);
     node = await SdkNode.start();
     workDir = mkdtempSync(join(tmpdir(), "tideline-echo-"));
-  }, 240_000);
+  });
   afterAll(async () => {
     await node?.[Symbol.asyncDispose]();
     rmSync(workDir, { recursive: true, force: true });

@@ -20,7 +20,7 @@ describe.skipIf(missing !== undefined)(`identities of the Node SDK${skipped}`, (
     node = await SdkNode.start({ TIDELINE_CHAIN_RPC: `${CHAIN_ID}=${chain.url}` });
     app = nodeApp({ url: node.url, bidi: true });
     network = new Attacker(node.url);
-  }, 240_000);
+  });
 
   afterAll(async () => {
     await app?.[Symbol.asyncDispose]();
@@ -113,7 +113,7 @@ describe.skipIf(missing !== undefined)(`identities of the Node SDK${skipped}`, (
     const next = await (await app.client()).group([guest]);
     await guest.sync();
     expect(await guest.conversations()).toEqual(expect.arrayContaining([group, next]));
-  }, 90_000);
+  });
 
   test("the worker of commit logs publishes and asks", async () => {
     const often = { workerIntervalsMs: { CommitLog: 300 } };
@@ -131,5 +131,5 @@ describe.skipIf(missing !== undefined)(`identities of the Node SDK${skipped}`, (
     await guest.send(group, "and all is well");
     await host.sync();
     expect(await host.texts(group)).toEqual(["something", "and all is well"]);
-  }, 90_000);
+  });
 });

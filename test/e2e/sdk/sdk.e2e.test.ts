@@ -13,7 +13,7 @@ beforeAll(async () => {
   if (missing !== undefined) return;
   await installPackages(import.meta.dir);
   node = await SdkNode.start();
-}, 240_000);
+});
 
 afterAll(async () => await node?.[Symbol.asyncDispose]());
 

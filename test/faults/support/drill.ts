@@ -2,8 +2,8 @@
 
 import { systemClock } from "../../../src/base/clock";
 import { GROUP, type Topic, topicOf, WELCOME } from "../../../src/client";
-import { until } from "../../support/database-wait";
 import { Prng } from "../../support/prng";
+import { PATIENCE_MS, until } from "../../support/until";
 import { faultsOfStored, faultsOfStream, wantedOf } from "./account";
 import { Ledger } from "./ledger";
 import type { FaultNode } from "./node";
@@ -21,7 +21,7 @@ export interface DrillOptions {
 export interface FinishOptions {
   /** Where the fresh reader reads. */
   readonly readAt: FaultNode;
-  /** How long streams may take to have everything once the publishers have stopped, in milliseconds. Default 20 000. */
+  /** How long streams may take to have everything once the publishers have stopped, in milliseconds. Default {@link PATIENCE_MS}. */
   readonly settleMs?: number;
   /** What else the drill has measured, for the table. */
   readonly figures?: Readonly<Record<string, number | string>>;
@@ -35,11 +35,10 @@ export type Watching = Pick<SubscriberOptions, "topics" | "later" | "maxBuffered
 };
 
 const MIB = 1_048_576;
-/** What a node may hold more after a drill than when it began to serve: its tail (64 MiB) and what its engine keeps. */
+/** What a node may hold more after a drill than when it began to serve: its tail (64 MiB) and what its engine keeps for a while. */
 const MORE_RSS_BYTES = 256 * MIB;
 /** Its pools of database connections are opened when they are needed and kept. */
 const MORE_FDS = 16;
-const BACK_MS = 10_000;
 
 /**
  * Publishers and streams at nodes, with one ledger. Ends with {@link finish}; its disposal lets go of all of them
@@ -94,21 +93,21 @@ export class Drill implements AsyncDisposable {
   }
 
   /** Lets the load run on for so many more acked requests, as a sign that all goes well. */
-  async moreAcks(count: number, withinMs = 20_000): Promise<void> {
+  async moreAcks(count: number): Promise<void> {
     const acks = () => this.publishers.reduce((sum, publisher) => sum + publisher.acked.length, 0);
     const wanted = acks() + count;
-    await this.until(`${count} more acked requests`, withinMs, () => acks() >= wanted);
+    await this.until(() => acks() >= wanted, `${count} more acked requests`);
   }
 
   /** Waits until every stream has begun so many times, counting its resumes. */
-  async allConnected(times: number, withinMs = 20_000): Promise<void> {
+  async allConnected(times: number): Promise<void> {
     const connected = () => this.subscribers.every(({ connects }) => connects >= times);
-    await this.until(`every stream to have begun ${times} times`, withinMs, connected);
+    await this.until(connected, `every stream to have begun ${times} times`);
   }
 
   /** As {@link until}, with the seed. */
-  async until(what: string, boundMs: number, condition: () => boolean | Promise<boolean>): Promise<void> {
-    await until(`${what} (FAULTS_SEED=${this.seed})`, boundMs, condition);
+  async until(condition: () => boolean | Promise<boolean>, what: string, withinMs?: number): Promise<void> {
+    await until(condition, `${what} (FAULTS_SEED=${this.seed})`, withinMs);
   }
 
   /**
@@ -116,7 +115,7 @@ export class Drill implements AsyncDisposable {
    * node are back. Prints its figures as one line.
    * @throws Error with everything that is wrong.
    */
-  async finish({ readAt, settleMs = 20_000, figures = {} }: FinishOptions): Promise<void> {
+  async finish({ readAt, settleMs = PATIENCE_MS, figures = {} }: FinishOptions): Promise<void> {
     await Promise.all(this.publishers.map((publisher) => publisher.stop()));
     const stoppedAt = performance.now();
     const stored = await this.#settle(readAt, settleMs);
@@ -174,8 +173,11 @@ export class Drill implements AsyncDisposable {
   async #streamsOpen(): Promise<readonly string[]> {
     const faults: string[] = [];
     for (const [node, streams] of this.#nodes) {
-      const open = await node.metric("tideline_streams_open");
-      if (open !== streams) faults.push(`${node.address} counts ${open} open streams, and ${streams} are held there`);
+      const counted = () => node.metric("tideline_streams_open");
+      await until(async () => (await counted()) === streams, "streams").catch(async () => {
+        const open = await counted();
+        faults.push(`${node.address} counts ${open} open streams, and ${streams} are held there`);
+      });
     }
     return faults;
   }
@@ -190,15 +192,16 @@ export class Drill implements AsyncDisposable {
       const { resting } = node;
       const isBack = async () =>
         (await node.metric("tideline_streams_open")) === 0 && node.handles.fds <= resting.fds + MORE_FDS;
-      await until("back", BACK_MS, isBack).catch(async () => {
+      await until(isBack, "back").catch(async () => {
         const open = await node.metric("tideline_streams_open");
         faults.push(
           `all let go, ${node.address} holds ${open} streams and ${node.handles.fds} files (${resting.fds} at first)`,
         );
       });
-      const moreBytes = node.handles.rssBytes - resting.rssBytes;
-      if (moreBytes > MORE_RSS_BYTES)
-        faults.push(`${node.address} holds ${Math.round(moreBytes / MIB)} MiB more than at first`);
+      const moreBytes = () => node.handles.rssBytes - resting.rssBytes;
+      await until(() => moreBytes() <= MORE_RSS_BYTES, "memory").catch(() => {
+        faults.push(`${node.address} holds ${Math.round(moreBytes() / MIB)} MiB more than at first`);
+      });
     }
     return faults;
   }

@@ -2,11 +2,11 @@
 
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "node:tls";
 import type { TestCertificate } from "../../support/certificate";
+import { freePort } from "../../support/free-port";
 import { QUIET_SETTINGS, ServeProcess } from "../../support/serve-process";
 import { type Handles, handlesOf } from "./handles";
 
@@ -23,11 +23,6 @@ export interface NodeOptions {
 
 /** A line of the node's log. */
 export type LogLine = Readonly<Record<string, unknown>>;
-
-/** Ports are taken from below those that the system gives to clients: a client that comes back while the node is
- * away could otherwise get the very port as its own end, and keep the node from it. */
-const FIRST_PORT = 16_384;
-const PORTS = 16_000;
 
 export class FaultNode implements AsyncDisposable {
   /** host:port of the gRPC port, the same for its whole life. */
@@ -184,18 +179,5 @@ export class FaultNode implements AsyncDisposable {
   get #running(): ServeProcess {
     if (this.#process === undefined) throw new Error("the node does not run");
     return this.#process;
-  }
-}
-
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = FIRST_PORT + Math.floor(Math.random() * PORTS);
-    const server = createServer();
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once("error", () => resolve(false));
-      server.listen(port, "127.0.0.1", () => resolve(true));
-    });
-    await new Promise((resolve) => server.close(resolve));
-    if (isFree) return port;
   }
 }

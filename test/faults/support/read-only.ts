@@ -9,8 +9,6 @@ import { FaultPostgres } from "./postgres";
 import { scaled } from "./settings";
 
 const KEEPALIVE_MS = 1_000;
-/** How long a publisher may wait for its no: the retries of the node (5 s) and what is queued before it. */
-const REFUSED_MS = 15_000;
 
 export interface ReadOnlyDrill {
   readonly title: string;
@@ -34,13 +32,13 @@ export async function drillReadOnly({ title, begin, end }: ReadOnlyDrill): Promi
   const admin = postgres.connect();
   try {
     await begin(admin);
-    const refused = drill.until("a publisher to be refused", REFUSED_MS, () => publisher.failures.size > 0);
+    const refused = drill.until(() => publisher.failures.size > 0, "a publisher to be refused");
     const [words] = await Promise.all([askToStore(node), refused]);
     const pings = await node.metric("tideline_pings_total");
     const areMore = async () => (await node.metric("tideline_pings_total")) >= pings + 2;
-    await drill.until("Pings to go on", 5 * KEEPALIVE_MS, areMore);
+    await drill.until(areMore, "Pings to go on");
     const late = drill.subscribe(node, { topics, name: "a stream that comes meanwhile" });
-    await drill.until("it to catch up", 10_000, () => late.reading.received >= stream.reading.received);
+    await drill.until(() => late.reading.received >= stream.reading.received, "it to catch up");
     const { status } = await node.readiness();
 
     await end(admin);

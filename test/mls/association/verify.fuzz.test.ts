@@ -103,4 +103,4 @@ test("damage never makes verification throw, and leaves nobody's signature their
     const found = await signerOf(update, damaged(signature, random));
     expect(found !== undefined && isSameMember(found, signer.identifier), where).toBe(false);
   }
-}, 60_000);
+});
