@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { holdStill } from "../idle/measure";
+import { HEAP_DOOR } from "../memory/heap";
 import { addTopics, holdIdle, stall } from "../memory/measure";
 import { mutate } from "../mutate/measure";
 import { raiseStorm } from "../storm/measure";
@@ -21,7 +22,7 @@ let node: Target;
 beforeAll(async () => {
   database = parts.use(await startDatabase());
   await fillShape(database, SHAPE);
-  node = parts.use(await startNode({ databaseUrl: database.url }));
+  node = parts.use(await startNode({ databaseUrl: database.url, preload: HEAP_DOOR }));
 });
 
 afterAll(() => parts.disposeAsync());
@@ -60,11 +61,12 @@ describe("on a node, in the smallest sizes,", () => {
     const [mutates, topics, stalled] = await Promise.all([
       mutate(node, { streams: 5, rate: 100, seconds: 0.1, adds: TOPICS }, 0),
       addTopics(node, { topics: 2_000, settleMs: SETTLE_MS }),
-      stall(node, { stalled: 10, seconds: 0.1, settleMs: SETTLE_MS }),
+      stall(node, { stalled: 10, halfSeconds: 0.1, tailBytes: 0, settleMs: SETTLE_MS }),
     ]);
     expect(mutates.big.ackMs).toBeGreaterThan(0);
     expect(topics.count).toBe(1_000);
-    expect(stalled.beside.live.samples).toBeGreaterThan(0);
+    expect(stalled.beside.liveP99Ms).toBeGreaterThan(0);
+    expect(stalled.beside.end.heapBytes).toBeGreaterThan(0);
   });
 
   test("the bare servers do what the node does for idle streams", async () => {

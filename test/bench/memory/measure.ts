@@ -1,6 +1,5 @@
 /** What a server's memory grows by, for questions. The server must have been started here. */
 
-import type { LiveProbeResult } from "../storm/live-probe";
 import { flags, runJson, type Target } from "../support/processes";
 
 /** What some things took together. */
@@ -9,15 +8,23 @@ export interface Growth {
   readonly count: number;
 }
 
-/** Memory for a while of live load. */
+/** Memory of a node that does nothing, after a collection. */
+export interface Held {
+  /** By the account of the heap. */
+  readonly heapBytes: number;
+  /** What the system has given the process. */
+  readonly rssBytes: number;
+}
+
+/** Memory for a while of live load, which rests halfway. */
 export interface UnderLoad {
-  readonly beforeBytes: number;
+  readonly before: Held;
+  readonly halfway: Held;
+  readonly end: Held;
+  /** The most that the system had given meanwhile, garbage included. */
   readonly peakBytes: number;
-  /** By how much the second half of the time went beyond the first; negative: not at all. */
-  readonly stillGrowingBytes: number;
-  readonly afterBytes: number;
-  /** How readers that read fared meanwhile. */
-  readonly live: LiveProbeResult;
+  /** How readers that read fared meanwhile: the worse half. */
+  readonly liveP99Ms: number;
 }
 
 export interface Stalled {
@@ -47,10 +54,13 @@ export function addTopics(node: Target, size: { readonly topics: number } & Sett
   return runJson<Growth>(["test/bench/memory/topics-load.ts", ...flags({ ...whereIs(node), ...size })]);
 }
 
-/** Publishes for some seconds, and again beside readers that have stalled; fails if one of the others misses anything. */
+/**
+ * Fills the tail of a node, publishes for twice `halfSeconds`, and again beside readers that have stalled; fails if
+ * one of the others misses anything. The node must have been started with the door to its heap.
+ */
 export function stall(
   node: Target,
-  size: { readonly stalled: number; readonly seconds: number } & Settling,
+  size: { readonly stalled: number; readonly halfSeconds: number; readonly tailBytes: number } & Settling,
 ): Promise<Stalled> {
   return runJson<Stalled>(["test/bench/memory/stalled-load.ts", ...flags({ ...whereIs(node), ...size })]);
 }

@@ -1,15 +1,18 @@
 import { startNode, startServer } from "../support/processes";
 import { type Effort, type Figure, type Question, repeat } from "../support/question";
-import { addTopics, type Growth, holdIdle, type Stalled, stall } from "./measure";
+import { HEAP_DOOR } from "./heap";
+import { addTopics, type Growth, holdIdle, type Stalled, stall, type UnderLoad } from "./measure";
 
 const SIZES = {
-  tiny: { streams: 100, perConnection: 10, topics: 2_000, stalled: 20, seconds: 0.2, settleMs: 50 },
-  normal: { streams: 4_000, perConnection: 10, topics: 500_000, stalled: 1_000, seconds: 2, settleMs: 600 },
-  full: { streams: 10_000, perConnection: 10, topics: 1_000_000, stalled: 1_000, seconds: 15, settleMs: 2_000 },
+  tiny: { streams: 100, perConnection: 10, topics: 2_000, stalled: 20, halfSeconds: 0.1, settleMs: 50 },
+  normal: { streams: 4_000, perConnection: 10, topics: 500_000, stalled: 1_000, halfSeconds: 3, settleMs: 600 },
+  full: { streams: 10_000, perConnection: 10, topics: 1_000_000, stalled: 1_000, halfSeconds: 15, settleMs: 2_000 },
 } as const satisfies Record<Effort, object>;
 type Size = (typeof SIZES)[Effort];
 
 const MIB = 1 << 20;
+/** Small, so that the tail is full before the load begins; what it still has to take would count as a rise. */
+const TAIL_BYTES = 8 * MIB;
 
 interface Round {
   readonly shared: Growth;
@@ -33,7 +36,7 @@ export const memory: Question = {
   },
 };
 
-async function measureRound({ streams, perConnection, topics, stalled, seconds, settleMs }: Size): Promise<Round> {
+async function measureRound({ streams, perConnection, topics, stalled, halfSeconds, settleMs }: Size): Promise<Round> {
   const shared = { streams, connections: streams / perConnection, settleMs };
   const own = { streams, connections: streams, settleMs };
   return {
@@ -42,8 +45,13 @@ async function measureRound({ streams, perConnection, topics, stalled, seconds, 
     own: await onNode((node) => holdIdle(node, own)),
     ownBare: await onBare((bare) => holdIdle(bare, own)),
     topics: await onNode((node) => addTopics(node, { topics, settleMs })),
-    stalled: await onNode((node) => stall(node, { stalled, seconds, settleMs })),
+    stalled: await besideStalled({ stalled, halfSeconds, settleMs, tailBytes: TAIL_BYTES }),
   };
+}
+
+async function besideStalled(size: Parameters<typeof stall>[1]): Promise<Stalled> {
+  await using node = await startNode({ preload: HEAP_DOOR, env: { TIDELINE_TAIL_BYTES: `${size.tailBytes}` } });
+  return await stall(node, size);
 }
 
 type Server = Awaited<ReturnType<typeof startNode>>;
@@ -60,8 +68,6 @@ async function onBare<T>(measure: (bare: Server) => Promise<T>): Promise<T> {
 
 function figures({ streams, perConnection, topics }: Size, rounds: readonly Round[]): readonly Figure[] {
   const count = streams.toLocaleString("en");
-  const stalledReaders = rounds[0]?.stalled.stalled.toLocaleString("en");
-  const beside = `beside ${stalledReaders} stalled readers`;
   return [
     ...idle(
       `idle stream, ${count}, ${perConnection} per connection`,
@@ -78,31 +84,34 @@ function figures({ streams, perConnection, topics }: Size, rounds: readonly Roun
       reach: "200",
       better: "less",
     },
+    ...besideThem(rounds.map(({ stalled }) => stalled)),
+  ];
+}
+
+/** What stalled readers cost, and whether that goes on. */
+function besideThem(rounds: readonly Stalled[]): readonly Figure[] {
+  const load = `live load beside ${rounds[0]?.stalled.toLocaleString("en")} stalled readers`;
+  const beside = (name: string, unit: string, of: (load: UnderLoad) => number) => ({
+    name: `${load}: ${name}`,
+    unit,
+    values: rounds.map((round) => of(round.beside)),
+    reference: { name: "without them", values: rounds.map((round) => of(round.alone)) },
+    better: "less" as const,
+  });
+  const mib = (name: string, of: (load: UnderLoad) => number) => beside(name, "MiB", (load) => of(load) / MIB);
+  return [
+    mib("the most that resident memory rises by", ({ before, peakBytes }) => peakBytes - before.rssBytes),
+    mib("resident memory without garbage, rise", ({ before, end }) => end.rssBytes - before.rssBytes),
     {
-      name: `live load ${beside}: the most that memory rises by`,
-      unit: "MiB",
-      values: rounds.map(({ stalled }) => (stalled.beside.peakBytes - stalled.beside.beforeBytes) / MIB),
-      reference: {
-        name: "without them",
-        values: rounds.map(({ stalled }) => (stalled.alone.peakBytes - stalled.alone.beforeBytes) / MIB),
-      },
-      better: "less",
-    },
-    {
-      name: `live load ${beside}: rise in the second half of the time`,
-      unit: "MiB",
-      values: rounds.map(({ stalled }) => stalled.beside.stillGrowingBytes / MIB),
-      reference: { name: "without them", values: rounds.map(({ stalled }) => stalled.alone.stillGrowingBytes / MIB) },
+      ...mib("the same in the second half", ({ halfway, end }) => end.rssBytes - halfway.rssBytes),
       reach: "flat",
-      better: "less",
     },
+    mib("heap without garbage, rise", ({ before, end }) => end.heapBytes - before.heapBytes),
     {
-      name: `live p99 of 20 other streams ${beside}`,
-      unit: "ms",
-      values: rounds.map(({ stalled }) => stalled.beside.live.p99),
-      reference: { name: "without them", values: rounds.map(({ stalled }) => stalled.alone.live.p99) },
-      better: "less",
+      ...mib("the same in the second half", ({ halfway, end }) => end.heapBytes - halfway.heapBytes),
+      reach: "flat",
     },
+    beside("p99 of 20 other streams", "ms", ({ liveP99Ms }) => liveP99Ms),
   ];
 }
 

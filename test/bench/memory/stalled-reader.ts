@@ -60,6 +60,12 @@ export class StalledConnection {
   stall(): void {
     if (this.#stall === "socket") this.#socket.pause();
   }
+
+  /** Ends it, which is no fault of the node. */
+  close(): void {
+    this.#socket.removeAllListeners("close");
+    this.#socket.destroy();
+  }
 }
 
 function opening(stall: Stall): readonly Buffer[] {

@@ -19,11 +19,19 @@ export interface Target extends AsyncDisposable {
   readonly pid: number | undefined;
   /** Directory of the unix socket of its database, if it is a node of ours. */
   readonly databaseDir: string | undefined;
+  /** host:port of its admin port, if it is a node of ours. */
+  readonly admin: string | undefined;
 }
 
 /** A server that runs already. */
 export function runningTarget(address: string): Target {
-  return { address, pid: undefined, databaseDir: undefined, [Symbol.asyncDispose]: async () => {} };
+  return {
+    address,
+    pid: undefined,
+    databaseDir: undefined,
+    admin: undefined,
+    [Symbol.asyncDispose]: async () => {},
+  };
 }
 
 export interface NodeOptions {
@@ -31,12 +39,15 @@ export interface NodeOptions {
   readonly databaseUrl?: string;
   /** More settings, `TIDELINE_…`. */
   readonly env?: Readonly<Record<string, string>>;
+  /** A module that is loaded into the node's process before the node. */
+  readonly preload?: string;
 }
 
 /** Starts a node of ours. */
-export async function startNode({ databaseUrl, env }: NodeOptions = {}): Promise<Target> {
+export async function startNode({ databaseUrl, env, preload }: NodeOptions = {}): Promise<Target> {
   const dataDir = mkdtempSync(join(tmpdir(), "tideline-bench-"));
-  const target = await startServer([...profileFlags(), "src/main.ts", "serve"], {
+  const preloading = preload === undefined ? [] : ["--preload", preload];
+  const target = await startServer([...profileFlags(), ...preloading, "src/main.ts", "serve"], {
     ...QUIET_SETTINGS,
     TIDELINE_DATA_DIR: dataDir,
     DATABASE_URL: databaseUrl ?? "",
@@ -63,8 +74,14 @@ export async function startServer(
   env: Readonly<Record<string, string>> = {},
 ): Promise<Target> {
   const server = await ServeProcess.start({ command: [process.execPath, ...args], env: { ...process.env, ...env } });
-  const { grpc, databaseDir } = server.serving;
-  return { address: grpc, pid: server.pid, databaseDir, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
+  const { grpc, databaseDir, admin } = server.serving;
+  return {
+    address: grpc,
+    pid: server.pid,
+    databaseDir,
+    admin,
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
 }
 
 /** Runs a bun program to its end and returns what it printed on stdout, as JSON. */
