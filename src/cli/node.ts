@@ -15,6 +15,7 @@ import { watchFeed } from "../operator/feed-metrics";
 import { listStreams, mergeStreams, type StreamList, type StreamSnapshot } from "../operator/streams";
 import { registerServices, unaryRpcs } from "../serve/api/services";
 import { WorkTurns } from "../serve/api/work-turns";
+import { SharedBudget } from "../serve/byte-budget";
 import { type Canary, startCanary } from "../serve/canary";
 import { type Certificate, openCertificate } from "../serve/certificate";
 import { startH2 } from "../serve/h2/port";
@@ -152,7 +153,7 @@ async function openPorts(config: ServeConfig, { feed, store, metrics, log }: Ser
     ...{ streams, metrics: metrics.serve, clock, log },
   };
   const services = (router: Parameters<typeof registerServices>[0]) => registerServices(router, deps);
-  const common = { services, maxRequestBytes: MAX_REQUEST_BYTES, stallMs, clock, log };
+  const common = { services, maxRequestBytes: MAX_REQUEST_BYTES, held: new SharedBudget(), stallMs, clock, log };
   const certificate = await certificateOf(config, { metrics, log }, parts);
   const web = config.webListen && parts.use(await startWeb({ ...config.webListen, ...common, certificate }));
   const reusePort = config.worker || config.processes > 1;

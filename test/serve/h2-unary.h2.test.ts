@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { connect, createServer, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { Alarms } from "../../src/base/alarms";
+import { ByteBudget, SharedBudget } from "../../src/serve/byte-budget";
 import { inEnvelope } from "../../src/serve/framing/envelope";
-import { ByteBudget } from "../../src/serve/h2/guard";
 import { openRawUnary } from "../../src/serve/h2/raw-unary";
 import { UnaryTrailers } from "../../src/serve/h2/unary-trailers";
 import { Turns } from "../../src/serve/stream/turn";
@@ -31,7 +31,7 @@ let port: number;
 class TestBudget extends ByteBudget {
   heldBytes = 0;
 
-  override add(bytes: number): boolean {
+  override add(bytes: number): string | undefined {
     this.heldBytes += bytes;
     return super.add(bytes);
   }
@@ -74,7 +74,7 @@ beforeAll(async () => {
 });
 beforeEach(() => {
   clock = new VirtualClock();
-  budget = new TestBudget(2_000_000);
+  budget = new TestBudget(2_000_000, new SharedBudget());
   calls = [];
   streams = [];
 });

@@ -2,6 +2,7 @@ import { heapStats } from "bun:jsc";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import http2 from "node:http2";
 import { GROUP } from "../../src/core/topic";
+import { SharedBudget } from "../../src/serve/byte-budget";
 import { envelopeOf, GrpcClient, mutateRequest, SUBSCRIBE_PATH, type SubscribeCall } from "../support/h2-grpc";
 import { TestNode, type TestNodeOptions } from "../support/h2-node";
 import { FLAG, FRAME, headerBlock, PREFACE, RawH2Client, rawFrame, uint32 } from "../support/h2-raw";
@@ -108,6 +109,31 @@ describe("hostile clients", () => {
     expect(node.host.streams.size).toBe(2);
     for (const call of calls) call.close();
     session.destroy();
+  });
+
+  test("requests that are never finished may hold so much on all connections: who asks for more is refused, in words", async () => {
+    const begin = (port: number, bytes: number) => {
+      const session = http2.connect(`http://127.0.0.1:${port}`);
+      const headers = { ":method": "POST", ":path": SUBSCRIBE_PATH, "content-type": "application/grpc" };
+      const call = session.request(headers);
+      call.on("error", () => {});
+      call.write(Buffer.concat([Buffer.from([0, 0, 0x40, 0, 0]), Buffer.alloc(bytes)]));
+      return session;
+    };
+    const held = new SharedBudget(4 * MiB);
+    await using crowded = await TestNode.start({ ...options, held });
+    const sessions = Array.from({ length: 20 }, () => begin(crowded.port, 0.9 * MiB));
+    await until(() => crowded.ended.length >= 16, "those that are too many to be refused");
+    const words = crowded.log.find(({ event }) => event === "stream ended")?.["detail"];
+    expect(words).toStartWith("wanted at most 4194304 bytes of unfinished requests on all connections,");
+    expect(held.freeBytes).toBeGreaterThan(0);
+    // A request of a usual size is not among those that ask for too much.
+    using client = new GrpcClient(crowded.port);
+    const stream = client.subscribe();
+    stream.mutate(1n, { adds: [{ topic: A }] });
+    await stream.completed(1n);
+    for (const session of sessions) session.destroy();
+    await until(() => held.freeBytes === held.maxBytes, "what they held to be let go of");
   });
 
   test("a connection that begins with garbage is closed", async () => {

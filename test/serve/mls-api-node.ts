@@ -10,6 +10,7 @@ import type { ChainReader } from "../../src/mls/association/types";
 import { encodeGroupMessage } from "../../src/mls/group-message";
 import { registerServices, type ServiceDeps } from "../../src/serve/api/services";
 import { WorkTurns } from "../../src/serve/api/work-turns";
+import { SharedBudget } from "../../src/serve/byte-budget";
 import { StreamCounts } from "../../src/serve/stream/counts";
 import { createStreamHost, type StreamHost } from "../../src/serve/stream/host";
 import { startWeb, type WebServer } from "../../src/serve/web/port";
@@ -99,13 +100,19 @@ export const MAX_REQUEST_BYTES = 200_000;
 export const STALL_MS = 60_000;
 
 /** Opens a web port for a node's services. */
-export function openWeb(node: TestNode, port = 0, clock: Clock = systemClock): Promise<WebServer> {
+export function openWeb(
+  node: TestNode,
+  port = 0,
+  clock: Clock = systemClock,
+  held = new SharedBudget(),
+): Promise<WebServer> {
   return startWeb({
     host: "127.0.0.1",
     port,
     services: (router) => registerServices(router, node.deps),
     maxRequestBytes: MAX_REQUEST_BYTES,
     stallMs: STALL_MS,
+    held,
     clock,
     log: silentLogger,
   });

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { systemClock } from "../../src/base/clock";
+import { SharedBudget } from "../../src/serve/byte-budget";
 import type { WebServer } from "../../src/serve/web/port";
 import { SubscribeGroupMessagesRequestSchema } from "../../src/wire/gen/mls/api/v1/mls_pb";
 import { until } from "../support/until";
@@ -108,6 +110,40 @@ describe("around the RPCs", () => {
     const huge = Uint8Array.of(0, 0xff, 0xff, 0xff, 0xff);
     announced.request(`POST ${PATH}/SubscribeGroupMessages`, { "content-type": "application/grpc-web+proto" }, huge);
     await announced.arrived("grpc-status: 8");
+  });
+
+  test("what requests hold on all connections is bounded, and let go of when they are answered or gone", async () => {
+    const held = new SharedBudget(120_000);
+    await using other = await openWeb(node, 0, systemClock, held);
+    const { port } = other.address;
+    using first = new RawConnection(port);
+    first.requestInPieces(`POST ${query}`, { "content-type": "application/proto" });
+    first.piece(new Uint8Array(60_000));
+    await until(() => held.freeBytes === 60_000, "held");
+    using second = new RawConnection(port);
+    second.requestInPieces(`POST ${query}`, { "content-type": "application/proto" });
+    second.piece(new Uint8Array(50_000));
+    await second.arrived('"resource_exhausted"');
+    await second.arrived("at most 120000 bytes of unfinished requests on all connections");
+    using third = new RawConnection(port);
+    third.request(`POST ${query}`, { "content-type": "application/json" }, Buffer.from('{"groupId":"AQID"}'));
+    expect(await third.head()).toStartWith("http/1.1 200");
+    first.socket.destroy();
+    await until(() => held.freeBytes === held.maxBytes, "let go of");
+  });
+
+  test("a stream holds the message that is not whole yet, not those before it", async () => {
+    const held = new SharedBudget(120_000);
+    await using other = await openWeb(node, 0, systemClock, held);
+    using raw = new RawConnection(other.address.port);
+    raw.requestInPieces(`POST ${PATH}/Subscribe`, { "content-type": "application/connect+json" });
+    const ping = Buffer.from('{"v1":{"ping":{"nonce":"7"}}}');
+    for (let n = 0; n < 3; n++) raw.piece(Buffer.concat([Buffer.from([0, 0, 0, 0, ping.length]), ping]));
+    await raw.arrived('"pong"');
+    raw.piece(Buffer.from([0, 0, 0, 200, 1, 2, 3]));
+    await until(() => held.freeBytes === held.maxBytes - 7, "held");
+    raw.socket.destroy();
+    await until(() => held.freeBytes === held.maxBytes, "let go of");
   });
 
   test("garbage instead of HTTP harms nobody", async () => {

@@ -8,6 +8,7 @@ import type { SessionAccount } from "../../src/core/session/account";
 import type { Topic } from "../../src/core/topic";
 import { createFeed, type RunningFeed } from "../../src/feed/feed";
 import { subscribe, subscribeGroupMessages, subscribeWelcomeMessages } from "../../src/serve/api/streams";
+import type { SharedBudget } from "../../src/serve/byte-budget";
 import type { Certificate } from "../../src/serve/certificate";
 import type { GuardOptions } from "../../src/serve/h2/guard";
 import { type H2Server, startH2 } from "../../src/serve/h2/port";
@@ -26,6 +27,7 @@ export interface TestNodeOptions {
   readonly guard?: Partial<GuardOptions>;
   /** What the node does by time; the machine's own unless told. Sockets take their time in any case. */
   readonly clock?: Clock;
+  readonly held?: SharedBudget;
   /** With it, the port speaks TLS. */
   readonly certificate?: Certificate;
   /** Registers more than the streaming RPCs. */
@@ -90,7 +92,7 @@ export class TestNode implements AsyncDisposable {
       keepaliveMs: options.keepaliveMs ?? 30_000,
       stallMs: options.stallMs ?? 60_000,
     });
-    const { maxRequestBytes, maxConcurrentStreams, guard, certificate } = options;
+    const { maxRequestBytes, maxConcurrentStreams, guard, held, certificate } = options;
     const services = (router: ConnectRouter) => {
       registerStreams(router, host);
       options.services?.(router);
@@ -111,6 +113,7 @@ export class TestNode implements AsyncDisposable {
       ...(maxRequestBytes !== undefined && { maxRequestBytes }),
       ...(maxConcurrentStreams !== undefined && { maxConcurrentStreams }),
       ...(guard !== undefined && { guard }),
+      ...(held !== undefined && { held }),
     });
     return new TestNode({ store, feed, host, server, ended, ignoredRequests, log: lines });
   }

@@ -31,8 +31,7 @@ export function statusOfFlags(flags: number): Status {
   return { code: Code.Internal, message: `wanted an envelope with the flags 0, found ${flags}` };
 }
 
-/** The status for requests that hold more than their connection may. */
-export function statusOfBudget(maxBytes: number): Status {
-  const wanted = `wanted at most ${maxBytes} bytes of unfinished requests on one connection, found more`;
-  return { code: Code.ResourceExhausted, message: `${wanted}; finish some first, or open another connection` };
+/** The status for requests of which too much is held; in words, what is. */
+export function statusOfExcess(excess: string): Status {
+  return { code: Code.ResourceExhausted, message: excess };
 }

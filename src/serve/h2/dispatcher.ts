@@ -64,6 +64,7 @@ export class Dispatcher {
         void serveOrdinary(stream, headers, route.method.handler, {
           ...{ clock, log, stallMs, budget },
           uploadMs: route.method.streaming ? undefined : UPLOAD_MS,
+          streamMessageBytes: route.method.streaming ? maxRequestBytes : undefined,
         });
         break;
       case "unimplemented":

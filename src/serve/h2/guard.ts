@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import type { Clock } from "../../base/clock";
 import type { Logger } from "../../base/log";
 import { TokenBucket } from "../../core/rate";
+import { ByteBudget, type SharedBudget } from "../byte-budget";
 import { OtherBytes } from "./other-bytes";
 
 /** How much a client may send ahead, per stream and per connection. They must be equal, or uploads may stall for ever. */
@@ -34,7 +35,7 @@ export interface GuardOptions {
    * tried again, and harms no other; the runtime would cut the connection at the hundredth.
    */
   readonly refusedStreams: number;
-  /** Bytes of requests that are not whole yet, over all streams of the connection. */
+  /** Bytes of requests that are not whole or not answered yet, over all streams of the connection. See {@link SharedBudget} for those of all. */
   readonly heldRequestBytes: number;
   /** Bytes that are no part of a request, beyond one window: frames about frames, and headers beyond what a call needs. */
   readonly otherBytesPerSecond: number;
@@ -59,37 +60,12 @@ export const DEFAULT_GUARD: GuardOptions = {
   otherBytesBurst: 4 * 1024 * 1024,
 };
 
-/** Bytes that many hold together. */
-export class ByteBudget {
-  readonly maxBytes: number;
-  #bytes = 0;
-  #received = 0;
-
-  constructor(maxBytes: number) {
-    this.maxBytes = maxBytes;
-  }
-
-  /** Counts bytes, or gives them back if negative. Returns whether all that is held is within the budget. */
-  add(bytes: number): boolean {
-    this.#bytes += bytes;
-    return this.#bytes <= this.maxBytes;
-  }
-
-  /** Bytes that have come so far, whether they are still held or not. */
-  get received(): number {
-    return this.#received;
-  }
-
-  /** So many have come. */
-  receive(bytes: number): void {
-    this.#received += bytes;
-  }
-}
-
 export interface GuardParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly options: GuardOptions;
+  /** Of all connections. */
+  readonly held: SharedBudget;
 }
 
 /**
@@ -98,7 +74,7 @@ export interface GuardParts {
  * runtime, which reports them as an error of the session.
  */
 export class ConnectionGuard {
-  /** Requests of this connection's streams that are not whole yet. */
+  /** Requests of this connection's streams that are not whole or not answered yet. */
   readonly budget: ByteBudget;
   readonly socket: Socket;
   readonly #session: ServerHttp2Session;
@@ -121,7 +97,7 @@ export class ConnectionGuard {
     this.#session = session;
     this.socket = socket;
     this.#parts = parts;
-    this.budget = new ByteBudget(options.heldRequestBytes);
+    this.budget = new ByteBudget(options.heldRequestBytes, parts.held);
     this.#pings = new TokenBucket(options.pingsPerSecond, options.pingBurst, now);
     this.#settings = new TokenBucket(options.settingsPerSecond, options.settingsBurst, now);
     this.#otherBytes = new OtherBytes(WINDOW_BYTES);

@@ -1,19 +1,20 @@
 import { once } from "node:events";
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from "node:http2";
-import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandlerFn, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import type { Clock } from "../../base/clock";
 import type { Logger } from "../../base/log";
 import { messageOf } from "../../base/thrown";
-import { statusOfBudget } from "../framing/fault-status";
+import type { ByteBudget } from "../byte-budget";
+import { HeldRequest } from "../held-request";
 import { dismiss } from "./dismiss";
-import type { ByteBudget } from "./guard";
 
 export interface OrdinaryParts {
   readonly clock: Clock;
   readonly log: Logger;
   /** Requests of the connection that are held. */
   readonly budget: ByteBudget;
+  /** Of a stream, how large a message of its requests may be, in bytes; `undefined`: it is no stream. */
+  readonly streamMessageBytes: number | undefined;
   /** How long the request of a call that is no stream may take to arrive, in milliseconds; `undefined`: for ever. */
   readonly uploadMs: number | undefined;
   /** How long a client may take nothing of a response, in milliseconds. */
@@ -33,44 +34,16 @@ export async function serveOrdinary(
 ): Promise<void> {
   const gone = new AbortController();
   stream.once("close", () => gone.abort());
-  using held = new HeldBytes(parts.budget);
+  using held = new HeldRequest(parts.budget, parts.streamMessageBytes);
   using _upload = boundUpload(stream, parts);
   try {
-    const request = universalRequest(headers, bodyOf(stream, held), gone.signal);
+    // The response is still to come, on the same object.
+    const body = held.counted(stream.iterator({ destroyOnReturn: false }));
+    const request = universalRequest(headers, body, gone.signal);
     await respond(stream, await handler(request), gone.signal, parts);
   } catch (error) {
     parts.log.debug("call cut", { path: headers[":path"], error: messageOf(error) });
     if (!stream.destroyed) stream.close(constants.NGHTTP2_INTERNAL_ERROR);
-  }
-}
-
-/** What one call holds of its connection's budget. */
-class HeldBytes implements Disposable {
-  readonly #budget: ByteBudget;
-  #bytes = 0;
-
-  constructor(budget: ByteBudget) {
-    this.#budget = budget;
-  }
-
-  /** @throws ConnectError when the connection holds too much. */
-  add(bytes: number): void {
-    this.#bytes += bytes;
-    this.#budget.receive(bytes);
-    if (this.#budget.add(bytes)) return;
-    throw new ConnectError(statusOfBudget(this.#budget.maxBytes).message, Code.ResourceExhausted);
-  }
-
-  [Symbol.dispose](): void {
-    this.#budget.add(-this.#bytes);
-  }
-}
-
-async function* bodyOf(stream: ServerHttp2Stream, held: HeldBytes): AsyncGenerator<Uint8Array> {
-  // The response is still to come, on the same object.
-  for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
-    held.add(chunk.length);
-    yield chunk;
   }
 }
 

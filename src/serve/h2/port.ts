@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { listenError } from "../../base/listen-error";
 import type { UnaryRpc } from "../api/unary-rpc";
+import { SharedBudget } from "../byte-budget";
 import type { Certificate } from "../certificate";
 import type { StreamHost } from "../stream/host";
 import { TlsFront } from "../tls-front";
@@ -30,6 +31,8 @@ export interface H2Options {
   /** Streams of one connection at once: 10 000 unless told. */
   readonly maxConcurrentStreams?: number;
   readonly guard?: Partial<GuardOptions>;
+  /** What requests hold, with what other ports of the process let them; of this port alone unless told. */
+  readonly held?: SharedBudget;
   /** With it, the port speaks TLS only, and HTTP/1.1 to those who choose that. */
   readonly tls?: H2Tls | undefined;
 }
@@ -80,6 +83,7 @@ class H2Port implements H2Server {
   readonly #server: http2.Http2Server;
   readonly #connections = new Map<http2.Http2Session, Connection>();
   readonly #floods: FloodWatch;
+  readonly #held: SharedBudget;
   /** What listens instead of the server, if the port speaks TLS. */
   readonly #front: TlsFront | undefined;
   /** The socket of the session that is announced next. */
@@ -88,6 +92,7 @@ class H2Port implements H2Server {
 
   constructor(options: H2Options) {
     this.#options = options;
+    this.#held = options.held ?? new SharedBudget();
     this.#guard = { ...DEFAULT_GUARD, pingAnswerMs: options.streams.keepaliveMs, ...options.guard };
     const { streams, services, unary = [], maxRequestBytes = DEFAULT_MAX_REQUEST_BYTES } = options;
     this.#dispatcher = new Dispatcher({ streams, services, unary, maxRequestBytes });
@@ -200,7 +205,7 @@ class H2Port implements H2Server {
       return;
     }
     const { clock, log, turns } = this.#options.streams;
-    const guard = new ConnectionGuard(session, socket, { clock, log, options: this.#guard });
+    const guard = new ConnectionGuard(session, socket, { clock, log, options: this.#guard, held: this.#held });
     const group = turns.group();
     this.#connections.set(session, { session, guard, group, trailers: new UnaryTrailers(group) });
     socket.on("close", () => this.#connections.delete(session));

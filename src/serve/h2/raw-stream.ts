@@ -1,12 +1,12 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { Code } from "@connectrpc/connect";
+import type { ByteBudget } from "../byte-budget";
 import { type StreamEnd, statusOfEnd } from "../stream/end";
 import type { StreamHost } from "../stream/host";
 import { StreamRunner } from "../stream/runner";
 import type { TurnGroup } from "../stream/turn";
 import { dismiss } from "./dismiss";
 import type { FrameEncoder } from "./frame-encoder";
-import type { ByteBudget } from "./guard";
 import { RequestReader } from "./request-reader";
 import type { StreamProtocol } from "./stream-protocol";
 import type { StreamRpc } from "./stream-rpc";

@@ -3,12 +3,12 @@ import { Code } from "@connectrpc/connect";
 import type { Alarms, Sleeper } from "../../base/alarms";
 import type { Clock } from "../../base/clock";
 import type { UnaryRpc } from "../api/unary-rpc";
+import type { ByteBudget } from "../byte-budget";
 import { type Status, statusOfError } from "../errors";
 import { type Envelope, EnvelopeReader, type EnvelopeSink, inEnvelope } from "../framing/envelope";
-import { statusOfBudget, statusOfFault, statusOfFlags } from "../framing/fault-status";
+import { statusOfExcess, statusOfFault, statusOfFlags } from "../framing/fault-status";
 import { GRPC_HEADERS, grpcTimeoutMs, grpcTrailers, grpcTrailersOnly } from "../framing/grpc";
 import { dismiss } from "./dismiss";
-import type { ByteBudget } from "./guard";
 import type { UnaryTrailers } from "./unary-trailers";
 
 /** How much of a response is handed to the transport at once: it tells only of a whole write that it has gone out. */
@@ -87,7 +87,8 @@ class RawUnary implements EnvelopeSink, Sleeper {
     budget.receive(chunk.length);
     const fault = this.#reader.read(chunk);
     if (this.#state !== "reading") return;
-    if (!this.#count()) this.#refuse(statusOfBudget(budget.maxBytes));
+    const excess = this.#count();
+    if (excess !== undefined) this.#refuse(statusOfExcess(excess));
     else if (fault !== undefined) this.#refuse(statusOfFault(fault, maxRequestBytes));
   }
 
@@ -189,11 +190,11 @@ class RawUnary implements EnvelopeSink, Sleeper {
     this.#count();
   }
 
-  /** Keeps the budget right; `false` if there is not as much. */
-  #count(): boolean {
+  /** Keeps the budget right. Returns in words what has become too much. */
+  #count(): string | undefined {
     const heldBytes = this.#reader.heldBytes + (this.#request?.length ?? 0);
-    const within = this.#parts.budget.add(heldBytes - this.#countedBytes);
+    const excess = this.#parts.budget.add(heldBytes - this.#countedBytes);
     this.#countedBytes = heldBytes;
-    return within;
+    return excess;
   }
 }

@@ -3,9 +3,9 @@
 import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { Code } from "@connectrpc/connect";
 import type { Clock } from "../../base/clock";
+import type { ByteBudget } from "../byte-budget";
 import { grpcTrailersOnly } from "../framing/grpc";
 import { dismiss } from "./dismiss";
-import type { ByteBudget } from "./guard";
 import type { Route } from "./route";
 
 export interface ReplyParts {

@@ -1,10 +1,10 @@
 import type { ServerHttp2Stream } from "node:http2";
 import { Code } from "@connectrpc/connect";
+import type { ByteBudget } from "../byte-budget";
 import type { Status } from "../errors";
 import { type Envelope, EnvelopeReader, type EnvelopeSink } from "../framing/envelope";
-import { statusOfBudget, statusOfFault, statusOfFlags } from "../framing/fault-status";
+import { statusOfExcess, statusOfFault, statusOfFlags } from "../framing/fault-status";
 import type { StreamRunner } from "../stream/runner";
-import type { ByteBudget } from "./guard";
 import type { StreamRpc } from "./stream-rpc";
 
 /**
@@ -61,8 +61,9 @@ export class RequestReader implements EnvelopeSink {
   #onData(chunk: Uint8Array): void {
     this.#parts.budget.receive(chunk.length);
     const fault = this.#reader.read(chunk);
-    if (!this.#count()) {
-      this.#refuse(statusOfBudget(this.#parts.budget.maxBytes));
+    const excess = this.#count();
+    if (excess !== undefined) {
+      this.#refuse(statusOfExcess(excess));
     } else if (fault !== undefined) {
       this.#refuse(statusOfFault(fault, this.#parts.maxRequestBytes));
     }
@@ -104,11 +105,11 @@ export class RequestReader implements EnvelopeSink {
     this.#runner.refuse(status);
   }
 
-  /** Keeps the budget right; `false` if there is not as much. */
-  #count(): boolean {
+  /** Keeps the budget right. Returns in words what has become too much. */
+  #count(): string | undefined {
     const { heldBytes } = this.#reader;
-    const within = this.#parts.budget.add(heldBytes - this.#countedBytes);
+    const excess = this.#parts.budget.add(heldBytes - this.#countedBytes);
     this.#countedBytes = heldBytes;
-    return within;
+    return excess;
   }
 }

@@ -4,6 +4,7 @@ import { Code, type ConnectRouter, createConnectRouter } from "@connectrpc/conne
 import type { Clock } from "../../base/clock";
 import type { Logger } from "../../base/log";
 import { unimplementedMessage } from "../api/services";
+import { SharedBudget } from "../byte-budget";
 import type { UniversalHandler } from "../headers-first";
 import { CORS_HEADERS, PREFLIGHT_HEADERS } from "./cors";
 import { type Exchange, type ExchangeLimits, letGo, serveExchange } from "./exchange";
@@ -13,6 +14,8 @@ export interface WebDoorOptions {
   readonly services: (router: ConnectRouter) => void;
   /** Bytes that one message of a request may have. */
   readonly maxRequestBytes: number;
+  /** What requests hold, with what other ports of the process let them; of this door alone unless told. */
+  readonly held?: SharedBudget;
   /** Milliseconds without a client taking any of a response, before its connection is closed. */
   readonly stallMs: number;
   readonly clock: Clock;
@@ -44,11 +47,11 @@ export class WebDoor {
   #stopping = false;
 
   constructor(options: WebDoorOptions) {
-    const { clock, log, stallMs } = options;
-    const router = createConnectRouter({ grpc: false, readMaxBytes: options.maxRequestBytes });
+    const { clock, log, stallMs, maxRequestBytes, held = new SharedBudget() } = options;
+    const router = createConnectRouter({ grpc: false, readMaxBytes: maxRequestBytes });
     options.services(router);
     const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
-    const limits: ExchangeLimits = { uploadMs: UPLOAD_MS, stallMs, lingerMs: LINGER_MS };
+    const limits: ExchangeLimits = { uploadMs: UPLOAD_MS, stallMs, lingerMs: LINGER_MS, maxRequestBytes };
     this.#clock = clock;
     this.server = createServer({ headersTimeout: HEADERS_MS, keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 });
     this.server.on("request", (request, response) => {
@@ -57,7 +60,7 @@ export class WebDoor {
       response.on("error", (error) => log.debug("web response failed", { error: error.message }));
       this.#hold(request.socket);
       response.on("close", () => this.#rest(request.socket));
-      answer({ request, response, limits, clock, log }, handlers);
+      answer({ request, response, limits, clock, log, held }, handlers);
     });
     this.server.on("clientError", (_error, socket) => socket.destroy());
   }

@@ -4,17 +4,21 @@ import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import type { Clock } from "../../base/clock";
 import type { Logger } from "../../base/log";
 import { messageOf } from "../../base/thrown";
+import { ByteBudget, type SharedBudget } from "../byte-budget";
 import { headersFirst, type UniversalHandler } from "../headers-first";
+import { HeldRequest } from "../held-request";
 import { CORS_HEADERS } from "./cors";
 
-/** What an exchange may take, in milliseconds. */
+/** What an exchange may take. */
 export interface ExchangeLimits {
-  /** For the request of anything but a bidi stream to arrive. */
+  /** For the request of anything but a bidi stream to arrive, in milliseconds. */
   readonly uploadMs: number;
-  /** Without a client taking any of a response, before its connection is closed. */
+  /** Without a client taking any of a response, before its connection is closed, in milliseconds. */
   readonly stallMs: number;
-  /** For a client to read the end of a response while it still sends. */
+  /** For a client to read the end of a response while it still sends, in milliseconds. */
   readonly lingerMs: number;
+  /** Of one message of a request. */
+  readonly maxRequestBytes: number;
 }
 
 /** One request and its response. */
@@ -24,6 +28,8 @@ export interface Exchange {
   readonly limits: ExchangeLimits;
   readonly clock: Clock;
   readonly log: Logger;
+  /** What requests hold on all connections. */
+  readonly held: SharedBudget;
 }
 
 /**
@@ -37,9 +43,12 @@ export async function serveExchange(exchange: Exchange, handler: UniversalHandle
   const { methodKind } = handler.method;
   const gone = new AbortController();
   response.once("close", () => gone.abort());
+  using held = holdRequest(exchange, methodKind === "unary");
   if (methodKind !== "bidi_streaming") closeUnlessComplete(request, clock, limits.uploadMs);
   try {
-    const answer = await headersFirst(handler)(universalRequest(request, gone.signal));
+    // Whoever stops reading requests early may still have an answer to give: the connection stays.
+    const body = held.counted(request.iterator({ destroyOnReturn: false }));
+    const answer = await headersFirst(handler)(universalRequest(request, body, gone.signal));
     response.writeHead(answer.status, { ...CORS_HEADERS, ...Object.fromEntries(answer.header ?? []) });
     if (methodKind === "unary") await writeWhole(response, answer);
     else await writeStream(exchange, answer, gone.signal);
@@ -50,7 +59,13 @@ export async function serveExchange(exchange: Exchange, handler: UniversalHandle
   letGo(exchange);
 }
 
-function universalRequest(request: IncomingMessage, signal: AbortSignal) {
+/** One request at a time comes over a connection: it is bounded by its size, and by what all hold. */
+function holdRequest({ limits, held }: Exchange, isUnary: boolean): HeldRequest {
+  const budget = new ByteBudget(Number.POSITIVE_INFINITY, held);
+  return new HeldRequest(budget, isUnary ? undefined : limits.maxRequestBytes);
+}
+
+function universalRequest(request: IncomingMessage, body: AsyncIterable<Uint8Array>, signal: AbortSignal) {
   const header = new Headers();
   for (const [name, value] of Object.entries(request.headers)) {
     if (value !== undefined) header.set(name, Array.isArray(value) ? value.join(", ") : value);
@@ -62,8 +77,7 @@ function universalRequest(request: IncomingMessage, signal: AbortSignal) {
     method: request.method ?? "",
     url: new URL(request.url ?? "/", "http://localhost").href,
     header,
-    // Whoever stops reading requests early may still have an answer to give: the connection stays.
-    body: request.iterator({ destroyOnReturn: false }),
+    body,
     signal,
   };
 }
