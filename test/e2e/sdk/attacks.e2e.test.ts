@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { clone, create } from "@bufbuild/protobuf";
 import { wrapPayload } from "../../../src/cli/payload";
@@ -10,16 +10,15 @@ import {
 import { credentialOf, makeInstallationKeys, makeKeyPackage } from "../../support/key-packages";
 import { type App, type AppClient, nodeApp } from "./app";
 import { Attacker, hexBytes } from "./attacker";
-import { installPackages, nodeSdkMissing } from "./install";
 import { SdkNode } from "./sdk-node";
-
-const missing = nodeSdkMissing();
-const skipped = missing === undefined ? "" : ` (skipped: ${missing})`;
+import { describeSdk, installSdks } from "./suite";
 
 /** Beyond what one message may have. */
 const TOO_LARGE_BYTES = 3 * 1024 * 1024 + 1;
 
-describe.skipIf(missing !== undefined)(`a node that is attacked while people use it${skipped}`, () => {
+installSdks();
+
+describeSdk("a node that is attacked while people use it", () => {
   let node: SdkNode;
   let app: App;
   let mallory: Attacker;
@@ -30,7 +29,6 @@ describe.skipIf(missing !== undefined)(`a node that is attacked while people use
   const said: string[] = [];
 
   beforeAll(async () => {
-    await installPackages(import.meta.dir);
     node = await SdkNode.start();
     app = nodeApp({ url: node.url, bidi: true });
     mallory = new Attacker(node.url);

@@ -1,22 +1,21 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeCertificate } from "../../support/certificate";
 import { nodeApp } from "./app";
 import { CHAIN_ID, ChainStub } from "./chain";
-import { installPackages, nodeSdkMissing } from "./install";
 import { SdkNode } from "./sdk-node";
+import { describeSdk, installSdks } from "./suite";
 
 const ROOT = join(import.meta.dir, "../../..");
-const missing = nodeSdkMissing();
-const skipped = missing === undefined ? "" : ` (skipped: ${missing})`;
 const TEXTS = Array.from({ length: 50 }, (_, n) => `message ${n}`);
 
-describe.skipIf(missing !== undefined)(`the Node SDK, and a node that is not run from its source${skipped}`, () => {
+installSdks();
+
+describeSdk("the Node SDK, and a node that is not run from its source", () => {
   let work = "";
   beforeAll(async () => {
-    await installPackages(import.meta.dir);
     work = mkdtempSync(join(tmpdir(), "tideline-deployments-"));
   }, 240_000);
   afterAll(() => rmSync(work, { recursive: true, force: true }));

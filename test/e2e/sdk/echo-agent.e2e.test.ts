@@ -1,14 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { installPackages, nodeSdkMissing } from "./install";
+import { installPackages } from "./install";
 import { SdkNode } from "./sdk-node";
+import { describeSdk } from "./suite";
 
 const ROOT = join(import.meta.dir, "../../..");
 const EXAMPLE = join(ROOT, "examples/echo-agent");
-const missing = nodeSdkMissing();
-const skipped = missing === undefined ? "" : ` (skipped: ${missing})`;
 
 /** The page's commands, as far as they start a script of the example. */
 const commands = [...readFileSync(join(ROOT, "docs/xmtp-clients.md"), "utf8").matchAll(/```sh\n(.*)\n```/g)]
@@ -16,7 +15,7 @@ const commands = [...readFileSync(join(ROOT, "docs/xmtp-clients.md"), "utf8").ma
   .filter((line) => line.includes("examples/echo-agent"))
   .map((line) => line.split(" && ").at(-1) ?? "");
 
-describe.skipIf(missing !== undefined)(`the echo agent${skipped}`, () => {
+describeSdk("the echo agent", () => {
   let node: SdkNode;
   let workDir = "";
   beforeAll(async () => {

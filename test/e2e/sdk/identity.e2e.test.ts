@@ -1,21 +1,19 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { type App, eventually, newWallet, nodeApp } from "./app";
 import { Attacker } from "./attacker";
 import { CHAIN_ID, ChainStub } from "./chain";
-import { installPackages, nodeSdkMissing } from "./install";
 import { SdkNode } from "./sdk-node";
+import { describeSdk, installSdks } from "./suite";
 
-const missing = nodeSdkMissing();
-const skipped = missing === undefined ? "" : ` (skipped: ${missing})`;
+installSdks();
 
-describe.skipIf(missing !== undefined)(`identities of the Node SDK${skipped}`, () => {
+describeSdk("identities of the Node SDK", () => {
   let chain: ChainStub;
   let node: SdkNode;
   let app: App;
   let network: Attacker;
 
   beforeAll(async () => {
-    await installPackages(import.meta.dir);
     chain = new ChainStub();
     node = await SdkNode.start({ TIDELINE_CHAIN_RPC: `${CHAIN_ID}=${chain.url}` });
     app = nodeApp({ url: node.url, bidi: true });

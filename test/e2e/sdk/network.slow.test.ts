@@ -1,15 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UnreliableRelay } from "../../support/unreliable-relay";
 import { until } from "../../support/until";
 import { eventually, GROUPLESS, newWallet, nodeApp } from "./app";
-import { installPackages, nodeSdkMissing } from "./install";
 import { SdkNode } from "./sdk-node";
-
-const missing = nodeSdkMissing();
-const skipped = missing === undefined ? "" : ` (skipped: ${missing})`;
+import { describeSdk, installSdks } from "./suite";
 
 /** The SDK's watchdog is derived from it: it gives a stream up after three silent intervals. */
 const KEEPALIVE_MS = 1_000;
@@ -17,9 +14,7 @@ const HOLE_MS = 6 * KEEPALIVE_MS;
 /** The SDK backs off for longer with every attempt that fails. */
 const BACK_MS = 60_000;
 
-beforeAll(async () => {
-  if (missing === undefined) await installPackages(import.meta.dir);
-}, 240_000);
+installSdks();
 
 const textsOf = (name: string, count: number) => Array.from({ length: count }, (_, n) => `${name} ${n}`);
 
@@ -34,7 +29,7 @@ async function converse(node: SdkNode, relay: UnreliableRelay, owned: AsyncDispo
   return { writer, reader, heard, dm };
 }
 
-describe.skipIf(missing !== undefined)(`a Node SDK whose network fails${skipped}`, () => {
+describeSdk("a Node SDK whose network fails", () => {
   let node: SdkNode;
   beforeAll(async () => {
     node = await SdkNode.start({ TIDELINE_KEEPALIVE_MS: `${KEEPALIVE_MS}` });
@@ -75,7 +70,7 @@ describe.skipIf(missing !== undefined)(`a Node SDK whose network fails${skipped}
   }, 180_000);
 });
 
-describe.skipIf(missing !== undefined)(`an app that is killed and started again with its database${skipped}`, () => {
+describeSdk("an app that is killed and started again with its database", () => {
   test("it is the same installation, and has or gets everything that was sent", async () => {
     await using owned = new AsyncDisposableStack();
     const directory = mkdtempSync(join(tmpdir(), "tideline-sdk-db-"));
@@ -111,7 +106,7 @@ describe.skipIf(missing !== undefined)(`an app that is killed and started again 
   }, 120_000);
 });
 
-describe.skipIf(missing !== undefined)(`a Node SDK with server streams whose network fails${skipped}`, () => {
+describeSdk("a Node SDK with server streams whose network fails", () => {
   test("its connection is cut: the stream comes back for what is new, and a sync finds what was sent meanwhile", async () => {
     await using owned = new AsyncDisposableStack();
     const node = owned.use(await SdkNode.start());
@@ -142,7 +137,7 @@ describe.skipIf(missing !== undefined)(`a Node SDK with server streams whose net
   }, 120_000);
 });
 
-describe.skipIf(missing !== undefined)(`a Node SDK whose node is killed and started again${skipped}`, () => {
+describeSdk("a Node SDK whose node is killed and started again", () => {
   test("what was acked is there, what is sent afterwards arrives, all exactly once (C-3)", async () => {
     await using owned = new AsyncDisposableStack();
     const node = owned.use(await SdkNode.start({ TIDELINE_KEEPALIVE_MS: `${KEEPALIVE_MS}` }));

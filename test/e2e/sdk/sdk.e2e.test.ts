@@ -1,21 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { type App, eventually, GROUPLESS, newWallet, nodeApp } from "./app";
-import { installPackages, nodeSdkMissing } from "./install";
-import { SdkNode } from "./sdk-node";
+import { describeSdk, sharedNode } from "./suite";
 
-const missing = nodeSdkMissing();
-const skipped = missing === undefined ? "" : ` (skipped: ${missing})`;
-
-let node: SdkNode;
-
-beforeAll(async () => {
-  if (missing !== undefined) return;
-  await installPackages(import.meta.dir);
-  node = await SdkNode.start();
-});
-
-afterAll(async () => await node?.[Symbol.asyncDispose]());
+const node = sharedNode();
 
 const STREAMED = 200;
 /** More than two new installations at once get one welcome and pointers to it. */
@@ -25,10 +13,10 @@ for (const { name, bidi } of [
   { name: "bidirectional streams", bidi: true },
   { name: "server streams", bidi: false },
 ]) {
-  describe.skipIf(missing !== undefined)(`the Node SDK with ${name}${skipped}`, () => {
+  describeSdk(`the Node SDK with ${name}`, () => {
     let app: App;
     beforeAll(() => {
-      app = nodeApp({ url: node.url, bidi });
+      app = nodeApp({ url: node().url, bidi });
     });
     afterAll(async () => await app?.[Symbol.asyncDispose]());
 
@@ -59,14 +47,14 @@ for (const { name, bidi } of [
     test(`adds ${MEMBERS} members at once, each of whom gets its welcome by a pointer`, async () => {
       const host = await app.client();
       const guests = await app.clients(MEMBERS);
-      const before = await node.metric('tideline_messages_published_total{kind="welcome"}');
+      const before = await node().metric('tideline_messages_published_total{kind="welcome"}');
       const group = await host.group(guests);
       await host.send(group, "welcome");
       await Promise.all(guests.map((guest) => guest.sync()));
       for (const guest of guests) expect(await guest.texts(group)).toEqual(["welcome"]);
       expect(await host.members(group)).toHaveLength(MEMBERS + 1);
       // One for each, and the one that they point to.
-      expect(await node.metric('tideline_messages_published_total{kind="welcome"}')).toBe(before + MEMBERS + 1);
+      expect(await node().metric('tideline_messages_published_total{kind="welcome"}')).toBe(before + MEMBERS + 1);
     });
 
     test(`a stream brings ${STREAMED} messages exactly once and in order (I1, I2, I3)`, async () => {
@@ -93,23 +81,23 @@ for (const { name, bidi } of [
     });
 
     test(`four clients of one process ${bidi ? "share one stream" : "hold streams of their own"}`, async () => {
-      await using process = nodeApp({ url: node.url, bidi });
+      await using process = nodeApp({ url: node().url, bidi });
       const writer = await app.client();
       const readers = await process.clients(4, GROUPLESS);
-      const opened = node.streams.length;
-      const mutates = await node.metric("tideline_mutates_total");
+      const opened = node().streams.length;
+      const mutates = await node().metric("tideline_mutates_total");
       const streams = await Promise.all(readers.map((reader) => reader.listen()));
       const group = await writer.group(readers);
       // Each adds its own topics, then the group's; the SDK can lose what is sent while several add the same one.
       const wanted = bidi ? mutates + 2 * readers.length : 0;
       await eventually(
-        () => node.metric("tideline_mutates_total"),
+        () => node().metric("tideline_mutates_total"),
         (count) => count >= wanted,
         "the group's adds",
       );
       await writer.send(group, "one", "two", "three");
       for (const stream of streams) expect(await stream.heard(3)).toEqual(["one", "two", "three"]);
-      const rpcs = node.streams.slice(opened);
+      const rpcs = node().streams.slice(opened);
       if (bidi) expect(rpcs).toEqual(["Subscribe"]);
       else expect(rpcs.filter((rpc) => rpc === "SubscribeWelcomeMessages")).toHaveLength(4);
     });

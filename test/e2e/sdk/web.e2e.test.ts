@@ -1,28 +1,17 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { GROUPLESS, newWallet, nodeApp, wasmApp } from "./app";
 import { AppSite, findBrowser } from "./browser";
-import { installPackages, nodeSdkMissing } from "./install";
-import { SdkNode } from "./sdk-node";
+import { describeSdk, sharedNode } from "./suite";
 
-const missing = nodeSdkMissing();
 const browser = findBrowser();
 const noBrowser = browser === undefined ? "no Chromium on the PATH, and CHROMIUM_PATH is not set" : undefined;
-const skipped = (why: string | undefined) => (why === undefined ? "" : ` (skipped: ${why})`);
 
-let node: SdkNode;
+const node = sharedNode();
 
-beforeAll(async () => {
-  if (missing !== undefined) return;
-  await installPackages(import.meta.dir);
-  node = await SdkNode.start();
-});
-
-afterAll(async () => await node?.[Symbol.asyncDispose]());
-
-describe.skipIf(missing !== undefined)(`the WASM bindings in Node, by gRPC-Web${skipped(missing)}`, () => {
+describeSdk("the WASM bindings in Node, by gRPC-Web", () => {
   test("register, find each other, talk by DM, and hear a client of the Node SDK", async () => {
-    await using web = wasmApp({ webUrl: node.webUrl });
-    await using native = nodeApp({ url: node.url, bidi: true });
+    await using web = wasmApp({ webUrl: node().webUrl });
+    await using native = nodeApp({ url: node().url, bidi: true });
     const alice = await web.client();
     const bob = await web.client();
     const carol = await native.client();
@@ -48,26 +37,29 @@ describe.skipIf(missing !== undefined)(`the WASM bindings in Node, by gRPC-Web${
   });
 });
 
-const unrunnable = missing ?? noBrowser;
-describe.skipIf(unrunnable !== undefined)(`the browser SDK in Chromium${skipped(unrunnable)}`, () => {
-  test("registers from a site of another origin, talks with a client of the Node SDK, and hears it live", async () => {
-    await using site = await AppSite.start();
-    await using page = site.open(browser ?? "", { webUrl: node.webUrl });
-    await using native = nodeApp({ url: node.url, bidi: true });
-    const alice = await page.client(newWallet(), GROUPLESS);
-    const carol = await native.client();
-    expect(await alice.canMessage([carol.address])).toEqual({ [carol.address]: true });
-    const dm = await alice.dm(carol);
-    await alice.send(dm, "from a page");
-    await carol.sync();
-    expect(await carol.texts(dm)).toEqual(["from a page"]);
+describeSdk(
+  "the browser SDK in Chromium",
+  () => {
+    test("registers from a site of another origin, talks with a client of the Node SDK, and hears it live", async () => {
+      await using site = await AppSite.start();
+      await using page = site.open(browser ?? "", { webUrl: node().webUrl });
+      await using native = nodeApp({ url: node().url, bidi: true });
+      const alice = await page.client(newWallet(), GROUPLESS);
+      const carol = await native.client();
+      expect(await alice.canMessage([carol.address])).toEqual({ [carol.address]: true });
+      const dm = await alice.dm(carol);
+      await alice.send(dm, "from a page");
+      await carol.sync();
+      expect(await carol.texts(dm)).toEqual(["from a page"]);
 
-    const heard = await alice.listen();
-    await carol.send(dm, "live 1", "live 2", "live 3");
-    expect(await heard.heard(3)).toEqual(["live 1", "live 2", "live 3"]);
-    const group = await carol.group([alice]);
-    await carol.send(group, "a new group");
-    await heard.heard(4);
-    expect(await alice.members(group)).toHaveLength(2);
-  });
-});
+      const heard = await alice.listen();
+      await carol.send(dm, "live 1", "live 2", "live 3");
+      expect(await heard.heard(3)).toEqual(["live 1", "live 2", "live 3"]);
+      const group = await carol.group([alice]);
+      await carol.send(group, "a new group");
+      await heard.heard(4);
+      expect(await alice.members(group)).toHaveLength(2);
+    });
+  },
+  noBrowser,
+);
