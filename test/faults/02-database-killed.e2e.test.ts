@@ -24,49 +24,47 @@ function expectStreamsToLive(drill: Drill): void {
   );
 }
 
-test("a database that is killed, or stopped at once, and comes back: nothing acked is lost, streams live (I1, I2)", async () => {
-  await using postgres = await FaultPostgres.start();
-  await using node = await FaultNode.start({ databaseUrl: postgres.url });
-  await using drill = new Drill({ fault: 2, title: "database killed, external" });
+/** Has the database killed and come back under load, once by each signal, and makes the account. */
+async function outlive(
+  drill: Drill,
+  node: FaultNode,
+  killAndBringBack: (signal: (typeof SIGNALS)[number]) => Promise<void>,
+): Promise<void> {
   startLoad(drill, node);
   await drill.allConnected(1);
-
   let outageMs = 0;
   for (const signal of SIGNALS) {
     await drill.moreAcks(ACKS);
     const fromMs = performance.now();
-    await postgres.end(signal);
-    await postgres.startAgain();
+    await killAndBringBack(signal);
     await drill.moreAcks(1);
     outageMs = Math.max(outageMs, performance.now() - fromMs);
   }
   await drill.moreAcks(ACKS);
   await drill.until(async () => (await node.readiness()).status === 200, "the node to be ready again");
-  expect(node.troubles.map((line) => line["event"])).toContain("store in trouble"); // else the fault has hit nothing
   expectStreamsToLive(drill);
   await drill.finish({ readAt: node, figures: { outageMs: Math.round(outageMs) } });
+}
+
+test("a database that is killed, or stopped at once, and comes back: nothing acked is lost, streams live (I1, I2)", async () => {
+  await using postgres = await FaultPostgres.start();
+  await using node = await FaultNode.start({ databaseUrl: postgres.url });
+  await using drill = new Drill({ fault: 2, title: "database killed, external" });
+  await outlive(drill, node, async (signal) => {
+    await postgres.end(signal);
+    await postgres.startAgain();
+  });
+  expect(node.troubles.map((line) => line["event"])).toContain("store in trouble"); // else the fault has hit nothing
 });
 
 test("an embedded database that is killed is started again by its node: nothing acked is lost, streams live (I1, I2)", async () => {
   await using node = await FaultNode.start();
   await using drill = new Drill({ fault: 2, title: "database killed, embedded" });
-  startLoad(drill, node);
-  await drill.allConnected(1);
-
-  let outageMs = 0;
-  for (const signal of SIGNALS) {
-    await drill.moreAcks(ACKS);
-    const fromMs = performance.now();
+  await outlive(drill, node, async (signal) => {
     const before = postmasterOf(node);
     process.kill(before, signal);
     await drill.until(() => ![0, before].includes(postmasterOf(node)), "another postmaster");
-    await drill.moreAcks(1);
-    outageMs = Math.max(outageMs, performance.now() - fromMs);
-  }
-  await drill.moreAcks(ACKS);
-  await drill.until(async () => (await node.readiness()).status === 200, "the node to be ready again");
-  expectStreamsToLive(drill);
-  await drill.finish({ readAt: node, figures: { outageMs: Math.round(outageMs) } });
+  });
 });
 
 /** Process id of the postmaster of an embedded database; 0 while there is none. */

@@ -1,25 +1,14 @@
-import { expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { askToStore } from "./support/ask-to-store";
 import { Drill } from "./support/drill";
-import { FaultNode } from "./support/node";
+import { NO_SPACE, pingsGoOn, pingsOf, startOnSmallDisk, testOnSmallDisk } from "./support/full-disk";
 import { scaled } from "./support/settings";
-import { noSmallDisk, onSmallDisk, SmallDisk } from "./support/small-disk";
+import { SmallDisk } from "./support/small-disk";
 
-const DISK_MIB = 160;
-const KEEPALIVE_MS = 1_000;
-const NO_SPACE = /No space left on device/;
-
-const reason = noSmallDisk();
-const whereDisksAreSmall = test.skipIf(reason !== undefined);
-if (reason !== undefined) test.skip(`a full disk: ${reason}`, () => {});
-
-const program = onSmallDisk(DISK_MIB, [process.execPath, "src/main.ts"]);
-const env = { TIDELINE_KEEPALIVE_MS: `${KEEPALIVE_MS}` };
-
-whereDisksAreSmall(
+testOnSmallDisk(
   "a full disk: publishers are told, streams and reads live on, and all goes on once there is space",
   async () => {
-    await using node = await FaultNode.start({ env, program });
+    await using node = await startOnSmallDisk();
     await using drill = new Drill({ fault: 10, title: "disk full" });
     const topics = drill.topics({ groups: 4, welcomes: 1 });
     const stream = drill.subscribe(node, { topics });
@@ -30,11 +19,11 @@ whereDisksAreSmall(
     const { pid } = node;
 
     disk.fill();
-    const pings = await node.metric("tideline_pings_total");
+    const pings = await pingsOf(node);
     const asking = askToStore(node);
     await drill.until(() => publisher.failures.size > 0, "a publisher to be refused");
     const words = await asking;
-    await drill.until(async () => (await node.metric("tideline_pings_total")) >= pings + 2, "Pings to go on");
+    await pingsGoOn(drill, node, pings);
     // A wave over everything that was stored: its account is made at the end.
     const late = drill.subscribe(node, { topics, name: "a stream that comes while the disk is full" });
     await drill.until(() => late.reading.received >= stream.reading.received, "it to catch up");

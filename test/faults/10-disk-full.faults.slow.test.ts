@@ -1,20 +1,9 @@
-import { expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { Drill } from "./support/drill";
-import { FaultNode } from "./support/node";
+import { NO_SPACE, pingsGoOn, pingsOf, startOnSmallDisk, testOnSmallDisk } from "./support/full-disk";
 import { connectTo } from "./support/postgres";
 import { scaled } from "./support/settings";
-import { noSmallDisk, onSmallDisk, SmallDisk } from "./support/small-disk";
-
-const DISK_MIB = 160;
-const KEEPALIVE_MS = 1_000;
-const NO_SPACE = /No space left on device/;
-
-const reason = noSmallDisk();
-const whereDisksAreSmall = test.skipIf(reason !== undefined);
-if (reason !== undefined) test.skip(`a full disk: ${reason}`, () => {});
-
-const program = onSmallDisk(DISK_MIB, [process.execPath, "src/main.ts"]);
-const env = { TIDELINE_KEEPALIVE_MS: `${KEEPALIVE_MS}` };
+import { SmallDisk } from "./support/small-disk";
 
 /** Makes the database want another segment of its log, again and again, until it dies of it. */
 async function useUpLog({ target }: SmallDisk): Promise<void> {
@@ -32,10 +21,10 @@ async function useUpLog({ target }: SmallDisk): Promise<void> {
   throw new Error("the database found space for more of its log");
 }
 
-whereDisksAreSmall(
+testOnSmallDisk(
   "no space for the log of the database: it dies and dies again, streams live on, and it comes back by itself",
   async () => {
-    await using node = await FaultNode.start({ env, program });
+    await using node = await startOnSmallDisk();
     await using drill = new Drill({ fault: 10, title: "disk full, database down" });
     const topics = drill.topics({ groups: 4 });
     const stream = drill.subscribe(node, { topics });
@@ -49,8 +38,8 @@ whereDisksAreSmall(
     await useUpLog(disk);
     await drill.until(() => died().length > 2, "the database to be down");
     await drill.until(() => publisher.failures.size > 0, "a publisher to be refused");
-    const pings = await node.metric("tideline_pings_total");
-    await drill.until(async () => (await node.metric("tideline_pings_total")) >= pings + 2, "Pings to go on");
+    const pings = await pingsOf(node);
+    await pingsGoOn(drill, node, pings);
     const words = `${died().at(-1)?.["detail"]}`;
 
     disk.empty();
@@ -62,5 +51,4 @@ whereDisksAreSmall(
     expect(words).toMatch(NO_SPACE);
     await drill.finish({ readAt: node, figures: { backMs, starts: died().length } });
   },
-  120_000,
 );
