@@ -122,6 +122,15 @@ export class Tail implements TailView {
     return this.#holds(previous) ? previous : 0;
   }
 
+  /** Adds the offsets that a topic has in the tail, of messages above an id and up to another, newest first. */
+  collectOffsets(topic: Topic, above: bigint, upTo: bigint, into: Offset[]): void {
+    for (let offset = this.newestOf(topic); offset !== 0; offset = this.previousOf(offset)) {
+      const message = this.get(offset);
+      if (message === undefined || message.id <= above) return;
+      if (message.id <= upTo) into.push(offset);
+    }
+  }
+
   #holds(offset: Offset): boolean {
     return offset <= this.#head && offset > this.#head - this.#rows;
   }

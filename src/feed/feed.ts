@@ -86,7 +86,7 @@ class StoreFeed implements RunningFeed {
     const { reader, encode, clock, log } = parts;
     const options = { ...DEFAULT_FEED_OPTIONS, ...parts.options };
     const tail = new Tail({ maxRows: options.tailRows, maxBytes: options.tailBytes });
-    const heads = new HeadIndex(options.headTopics);
+    const heads = new HeadIndex(options.headTopics, options.recentIds);
     const hub = new Hub(log);
     const intake = new Intake({ tail, hub, heads, encode, clock });
     this.#options = options;

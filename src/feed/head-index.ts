@@ -1,5 +1,7 @@
-import { type Kind, kindOf, type PerKind, type Topic } from "../core/topic";
-import type { TopicHead } from "../store/types";
+import { higher } from "../core/ids";
+import { KINDS, type Kind, kindOf, type PerKind, type Topic } from "../core/topic";
+import type { TopicIds } from "../store/types";
+import { RecentIds } from "./recent-ids";
 
 /**
  * The newest id of each topic, as far as it is kept in memory: what tells that a topic has nothing new.
@@ -7,6 +9,8 @@ import type { TopicHead } from "../store/types";
  * Never too low: it may say that a topic has something new when it has not, never the other way. A topic that
  * is not in it has nothing above the watermark of its kind. Bounded: what leaves raises the watermark, and the
  * topics that were quiet for longest leave first.
+ *
+ * Of the newest messages it also knows all ids of each topic, so that where a topic goes on need not be asked for.
  */
 export class HeadIndex {
   readonly #maxTopics: number;
@@ -15,11 +19,16 @@ export class HeadIndex {
   /** Of answers of the store, about topics of which nothing has been seen. */
   readonly #learnt = new Map<Topic, bigint>();
   readonly #watermark: [bigint, bigint] = [0n, 0n];
+  readonly #recent: PerKind<RecentIds>;
   #generation = 0;
 
-  /** `maxTopics`: of each of the two ways to know a topic, half of this many are kept. */
-  constructor(maxTopics: number) {
+  /**
+   * `maxTopics`: of each of the two ways to know a topic, half of this many are kept.
+   * `recentIds`: of each kind, how many of the newest messages are known with their topics.
+   */
+  constructor(maxTopics: number, recentIds: number) {
     this.#maxTopics = Math.max(1, maxTopics >> 1);
+    this.#recent = [new RecentIds(recentIds), new RecentIds(recentIds)];
   }
 
   /** How many topics it knows. */
@@ -35,23 +44,37 @@ export class HeadIndex {
   /** Nothing is known of messages up to these ids. */
   startAt(headIds: PerKind<bigint>): void {
     [this.#watermark[0], this.#watermark[1]] = headIds;
+    for (const kind of KINDS) this.#recent[kind].startAt(headIds[kind]);
   }
 
   /**
    * The store was read from `above` to the ids that it started at: these are all topics that have something there,
-   * each with its newest id, ascending by that. To be called before anything is seen.
+   * ascending by their newest id. To be called before anything is seen.
    */
-  startFrom(kind: Kind, above: bigint, newest: Iterable<TopicHead>): void {
+  startFrom(kind: Kind, above: bigint, found: Iterable<TopicIds>): void {
     this.#watermark[kind] = above;
-    for (const { topic, id } of newest) this.saw(topic, id);
+    this.#recent[kind].startFrom(above);
+    for (const { topic, ids } of found) {
+      this.#recent[kind].link(ids);
+      this.#note(topic, ids.at(-1) ?? 0n);
+    }
   }
 
   /** A message went into the tail. Ids of a kind come ascending. */
   saw(topic: Topic, id: bigint): void {
-    this.#learnt.delete(topic);
-    this.#seen.delete(topic);
-    this.#seen.set(topic, id);
-    if (this.#seen.size > this.#maxTopics) this.#forgetQuietest();
+    this.#recent[kindOf(topic)].saw(id, this.#seen.get(topic) ?? 0n);
+    this.#note(topic, id);
+  }
+
+  /** Above this id, all ids of all topics of a kind are known, up to the newest that was seen. */
+  idsKnownAbove(kind: Kind): bigint {
+    return higher(this.#recent[kind].knownAbove, this.#watermark[kind]);
+  }
+
+  /** Adds the ids that a topic has above `above`, which is not below {@link idsKnownAbove}, and up to `upTo`; in no order. */
+  collectIds(topic: Topic, above: bigint, upTo: bigint, into: number[]): void {
+    const newest = this.#seen.get(topic);
+    if (newest !== undefined) this.#recent[kindOf(topic)].collect(newest, above, upTo, into);
   }
 
   /**
@@ -82,6 +105,13 @@ export class HeadIndex {
     const head = this.get(topic);
     if (head !== undefined) return head <= floor;
     return floor >= this.#watermark[kindOf(topic)] ? true : undefined;
+  }
+
+  #note(topic: Topic, id: bigint): void {
+    this.#learnt.delete(topic);
+    this.#seen.delete(topic);
+    this.#seen.set(topic, id);
+    if (this.#seen.size > this.#maxTopics) this.#forgetQuietest();
   }
 
   #forgetOldestAnswer(): void {

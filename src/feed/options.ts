@@ -6,6 +6,8 @@ export interface FeedOptions {
   readonly tailBytes: number;
   /** Topics whose newest id is kept in memory at most. */
   readonly headTopics: number;
+  /** Of each kind, how many of the newest ids are kept in memory with what of them is of one topic. */
+  readonly recentIds: number;
   /**
    * Of the newest ids of each kind, how many are looked at before the feed starts: topics that have their newest message
    * among them, and cursors above them, cost no question from then on. 0: none.
@@ -35,6 +37,7 @@ export const DEFAULT_FEED_OPTIONS: FeedOptions = {
   tailRows: 65_536,
   tailBytes: 64 << 20,
   headTopics: 1_000_000,
+  recentIds: 131_072,
   warmIds: 131_072,
   tickMs: 1_000,
   pollMs: 25,

@@ -13,8 +13,9 @@ export const PAGE_ROWS = 1_000;
 /**
  * What reading costs, in microseconds, about as test/feed/replay-speed.ts shows it: a row of a range, whoever it is
  * for; or two queries, a look into the index for each topic, and each message found, first its id and then itself.
+ * `byId`: a message by a known id, for a row of a range.
  */
-const COST = { row: 2.6, rowKiB: 2, queries: 500, topic: 5, head: 6, found: 5 } as const;
+const COST = { row: 2.6, rowKiB: 2, queries: 500, topic: 5, head: 6, found: 5, byId: 1.35 } as const;
 
 /** How far a scan reads next, and by which way, judged by what it has read so far. */
 export class Pace {
@@ -68,6 +69,11 @@ export class Pace {
     const rows = Math.min(this.#windowIds, Number(ids));
     const findCost = COST.queries + COST.topic * topics + COST.head * unknown;
     return rows * this.#rowCost <= findCost + COST.found * this.#density * rows;
+  }
+
+  /** The same, once it is known that `wanted` of `ids` are wanted, and which. */
+  isRangeCheaperThanIds(ids: bigint, wanted: number): boolean {
+    return Number(ids) <= COST.byId * wanted;
   }
 
   get #rowCost(): number {

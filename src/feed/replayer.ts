@@ -61,6 +61,7 @@ export class Replayer {
       questions: new HeadQuestions({ reader, heads, pool, patience: { clock, signal, giveUpMs: retryMs } }),
       reads: new ScanReads({
         reader,
+        heads,
         encode,
         pool,
         clock,

@@ -2,6 +2,7 @@ import { higher } from "../core/ids";
 import type { Message } from "../core/message";
 import type { Kind, Topic } from "../core/topic";
 import type { Reader, StoredMessage } from "../store/types";
+import type { HeadIndex } from "./head-index";
 import { type Answer, type Asker, SharedReads, type SharedReadsParts } from "./shared-reads";
 import type { EncodeEntry } from "./types";
 
@@ -39,6 +40,7 @@ export interface IdRange {
 
 export interface ScanReadsParts extends Omit<SharedReadsParts<Page>, "bytesOf"> {
   readonly reader: Reader;
+  readonly heads: HeadIndex;
   readonly encode: EncodeEntry;
 }
 
@@ -51,6 +53,7 @@ const SHARED_TOPICS = 4_096;
 /** The questions that scans ask of the store, each of them asked once when many want to know. */
 export class ScanReads {
   readonly #reader: Reader;
+  readonly #heads: HeadIndex;
   readonly #encode: EncodeEntry;
   readonly #pages: SharedReads<Page>;
   readonly #windows: SharedReads<IdWindow>;
@@ -59,6 +62,7 @@ export class ScanReads {
 
   constructor(parts: ScanReadsParts) {
     this.#reader = parts.reader;
+    this.#heads = parts.heads;
     this.#encode = parts.encode;
     this.#pages = new SharedReads({ ...parts, bytesOf: (page) => page.bytes });
     this.#windows = new SharedReads({
@@ -99,12 +103,11 @@ export class ScanReads {
     return this.#pages.read({ key: `above ${kind} ${id}`, kind, upTo: id + 1n, ask }, asker);
   }
 
-  /** The ids of these topics in a range. */
+  /** The ids of these topics in a range: out of memory, if all ids above `from` are known there. */
   async window(kind: Kind, wanted: readonly Wanted[], range: IdRange, asker: Asker): Promise<IdWindow> {
     const { from, to, upTo } = range;
-    const topics = wanted.map(({ topic }) => topic);
-    const floors = wanted.map(({ floor }) => floor);
-    const ask = async () => this.#named(kind, await this.#reader.ids(kind, topics, floors, from, to));
+    const ask = async () =>
+      this.#named(kind, this.#known(kind, wanted, range) ?? (await this.#ids(kind, wanted, range)));
     const key = wanted.length > SHARED_TOPICS ? undefined : `ids ${kind} ${from} ${to} ${keyOf(wanted)}`;
     return (await this.#windows.read({ key, kind, upTo, ask }, asker)).value;
   }
@@ -117,6 +120,23 @@ export class ScanReads {
     const ask = async () => this.#page(await this.#reader.byIds(kind, ids, bytes));
     const key = `part ${window.name} ${start} ${rows}`;
     return (await this.#pages.read({ key, kind, upTo: 0n, ask }, asker)).value;
+  }
+
+  #ids(kind: Kind, wanted: readonly Wanted[], { from, to }: IdRange): Promise<BigInt64Array> {
+    const topics = wanted.map(({ topic }) => topic);
+    const floors = wanted.map(({ floor }) => floor);
+    return this.#reader.ids(kind, topics, floors, from, to);
+  }
+
+  #known(kind: Kind, wanted: readonly Wanted[], { from, to }: IdRange): BigInt64Array | undefined {
+    if (from < this.#heads.idsKnownAbove(kind)) return undefined;
+    const ids: number[] = [];
+    for (const { topic, floor } of wanted) this.#heads.collectIds(topic, higher(floor, from), to, ids);
+    const ascending = Float64Array.from(ids).sort();
+    const known = new BigInt64Array(ascending.length);
+    // Not by `from`, which takes three times as long.
+    for (let at = 0; at < ascending.length; at++) known[at] = BigInt(ascending[at] ?? 0);
+    return known;
   }
 
   #named(kind: Kind, ids: BigInt64Array): IdWindow {
@@ -139,6 +159,13 @@ export class ScanReads {
 export interface PageBounds {
   readonly rows: number;
   readonly bytes: number;
+}
+
+/** The lowest floor of topics; `undefined` of none. */
+export function lowestFloor(wanted: readonly Wanted[]): bigint | undefined {
+  let lowest: bigint | undefined;
+  for (const { floor } of wanted) if (lowest === undefined || floor < lowest) lowest = floor;
+  return lowest;
 }
 
 /** Each topic with its length before it, so that no two lists read the same. */

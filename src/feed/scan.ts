@@ -5,7 +5,7 @@ import type { Kind, PerKind } from "../core/topic";
 import type { HeadIndex } from "./head-index";
 import type { HeadQuestions } from "./head-questions";
 import { PAGE_ROWS, Pace } from "./pace";
-import type { IdWindow, PageBounds, ScanReads, Wanted } from "./scan-reads";
+import { type IdWindow, lowestFloor, type PageBounds, type ScanReads, type Wanted } from "./scan-reads";
 import type { Asker } from "./shared-reads";
 import { Sweep } from "./sweep";
 
@@ -47,7 +47,7 @@ const HEADS_ANYWAY = 1_000;
  * Reads what some topics of one kind have above their floors, up to a ceiling, in one ascending pass (R-17).
  *
  * It always takes the cheapest way on from where it stands: out of the tail if all that is left is there; else
- * the ids of a window and then the messages by id; or, where that would cost more because the topics are many or
+ * the ids of a window, which the newest need not be asked for, and then the messages by id; or, where that would cost more because the topics are many or
  * most rows are wanted, every row, filtered here. A way that ends (the tail moved on, a window is read) is just
  * decided anew.
  */
@@ -109,6 +109,7 @@ export class Scan {
 
   async #decide(): Promise<void> {
     if (this.#isInTail()) return this.#takeTail();
+    if (this.#areIdsKnown) return await this.#takeKnown();
     if (this.#isLeapCheaper) return await this.#leap();
     const unknown = this.#wanted.reduce((count, wanted) => (this.#isUnknown(wanted) ? count + 1 : count), 0);
     if (unknown > HEADS_ANYWAY && this.#isRangeCheaper(unknown)) return this.#takeRange();
@@ -122,6 +123,11 @@ export class Scan {
 
   #isInTail(): boolean {
     return this.#position >= this.#parts.tail.keptAbove[this.#kind];
+  }
+
+  /** Whether the ids of all that is left are in memory. */
+  get #areIdsKnown(): boolean {
+    return this.#position >= this.#parts.heads.idsKnownAbove(this.#kind);
   }
 
   /** What is above it is not read from the store. */
@@ -193,12 +199,7 @@ export class Scan {
     const { tail } = this.#parts;
     const offsets: Offset[] = [];
     for (const { topic, floor } of this.#wanted) {
-      const above = higher(floor, this.#position);
-      for (let offset = tail.newestOf(topic); offset !== 0; offset = tail.previousOf(offset)) {
-        const message = tail.get(offset);
-        if (message === undefined || message.id <= above) break;
-        if (message.id <= this.#ceiling) offsets.push(offset);
-      }
+      tail.collectOffsets(topic, higher(floor, this.#position), this.#ceiling, offsets);
     }
     offsets.sort((a, b) => a - b);
     this.#source = { kind: "tail", offsets, next: 0 };
@@ -241,18 +242,34 @@ export class Scan {
     return messages;
   }
 
+  /** No question but for the messages themselves, by id; or for all rows, if nearly all of them are wanted. */
+  async #takeKnown(): Promise<void> {
+    const source = await this.#window();
+    const wanted = source.window.ids.findLastIndex((id) => id <= source.limit) + 1;
+    if (this.#pace.isRangeCheaperThanIds(source.limit - this.#position, wanted)) this.#takeRange();
+    else this.#takeIds(source);
+  }
+
+  async #takeWindow(): Promise<void> {
+    this.#takeIds(await this.#window());
+  }
+
+  #takeIds(source: Source & { kind: "window" }): void {
+    this.#sweep.interrupt();
+    this.#source = source;
+  }
+
   /**
    * A window reaches as far as it is wide, beyond the ceiling and into what the tail has: so two scans that differ
    * in nothing but when they began ask the same. What lies beyond the limit is not read.
    */
-  async #takeWindow(): Promise<void> {
-    this.#sweep.interrupt();
+  async #window(): Promise<Source & { kind: "window" }> {
     const from = this.#position;
     const to = from + BigInt(this.#pace.windowIds);
     const limit = lower(to, this.#limit);
     const wanted = this.#wanted.filter(({ floor }) => floor < to);
     const window = await this.#parts.reads.window(this.#kind, wanted, { from, to, upTo: limit }, this.#asker);
-    this.#source = { kind: "window", window, limit, next: 0 };
+    return { kind: "window", window, limit, next: 0 };
   }
 
   async #fromWindow(source: Source & { kind: "window" }): Promise<readonly Message[]> {
@@ -279,10 +296,4 @@ export class Scan {
     const bytes = this.#parts.pageBytes();
     return { rows: this.#pace.rowsWithin(this.#pace.pageRows, bytes), bytes };
   }
-}
-
-function lowestFloor(wanted: readonly Wanted[]): bigint | undefined {
-  let lowest: bigint | undefined;
-  for (const { floor } of wanted) if (lowest === undefined || floor < lowest) lowest = floor;
-  return lowest;
 }

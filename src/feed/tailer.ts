@@ -191,7 +191,7 @@ export class Tailer {
     const above = higher(headId - BigInt(options.warmIds), 0n);
     if (above >= headId) return;
     try {
-      heads.startFrom(kind, above, await reader.newestIn(kind, above, headId));
+      heads.startFrom(kind, above, await reader.topicsIn(kind, above, headId));
     } catch (error) {
       log.warn("the newest topics were not learnt", { kind, fault: faultOf(error) });
     }

@@ -5,7 +5,7 @@ import { MAX_CURSOR } from "../core/limits";
 import { isTopic, type Kind, kindOf, type Topic } from "../core/topic";
 import { idsOf, textsOf } from "./arrays";
 import { messages, type SqlSession, sequences } from "./schema";
-import type { StoredMessage } from "./types";
+import type { StoredMessage, TopicIds } from "./types";
 
 /** The prepared statements of a connection that reads. */
 export type ReadStatements = ReturnType<typeof prepareReads>;
@@ -134,15 +134,20 @@ function preparePages({ database, run }: SqlSession) {
 /** What there is in a range of ids, without payloads. */
 function prepareRanges({ database, run }: SqlSession) {
   const grouped = database
-    .select({ topic: sql`topic`.as("topic"), id: sql`max(id)`.as("id") })
+    .select({
+      topic: sql`topic`.as("topic"),
+      newest: sql`max(id)`.as("newest"),
+      ids: sql`string_agg(int8send(id), ''::bytea)`.as("ids"),
+    })
     .from(messages)
     .where(and(ofKind, above, upTo))
     .groupBy(sql`topic`)
-    .as("newest");
-  const newestIn: Query = database
+    .as("found");
+  const topicsIn: Query = database
     .select({
-      ids: sql`string_agg(int8send(newest.id), ''::bytea ORDER BY newest.id)`,
-      topics: sql`string_agg(int4send(octet_length(newest.topic)) || newest.topic, ''::bytea ORDER BY newest.id)`,
+      topics: sql`string_agg(int4send(octet_length(found.topic)) || found.topic, ''::bytea ORDER BY found.newest)`,
+      counts: sql`string_agg(int8send(octet_length(found.ids) / 8), ''::bytea ORDER BY found.newest)`,
+      ids: sql`string_agg(found.ids, ''::bytea ORDER BY found.newest)`,
     })
     .from(grouped)
     .toSQL();
@@ -152,10 +157,16 @@ function prepareRanges({ database, run }: SqlSession) {
     .where(and(ofKind, above, upTo));
   const idsByRange: Query = range.orderBy(asc(messages.id)).toSQL();
   return {
-    newestIn: async (values: { kind: Kind; above: bigint; to: bigint }) => {
-      const [row] = await run<readonly [ids: unknown, topics: unknown]>(newestIn, values);
-      const ids = idsOf(row?.[0]);
-      return textsOf(row?.[1]).map((text, nth) => ({ topic: checked(text), id: ids[nth] ?? 0n }));
+    topicsIn: async (values: { kind: Kind; above: bigint; to: bigint }): Promise<readonly TopicIds[]> => {
+      const [row] = await run<readonly [topics: unknown, counts: unknown, ids: unknown]>(topicsIn, values);
+      const counts = idsOf(row?.[1]);
+      const ids = idsOf(row?.[2]);
+      let end = 0;
+      return textsOf(row?.[0]).map((text, nth) => {
+        const start = end;
+        end += Number(counts[nth] ?? 0n);
+        return { topic: checked(text), ids: ids.subarray(start, end).sort() };
+      });
     },
     idsByRange: async (values: { kind: Kind; above: bigint; to: bigint }) => {
       const rows = await run<readonly [id: bigint, topic: Buffer]>(idsByRange, values);

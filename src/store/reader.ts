@@ -6,7 +6,7 @@ import { chunks, clampId, concatenate, idArray, idsOf, topicArray } from "./arra
 import type { LightMessage, ReadStatements } from "./reader-statements";
 import { type RetryHost, retrying } from "./retry";
 import type { SqlPool } from "./sql-pool";
-import type { Direction, PageSize, Reader, StoredMessage, TopicHead, TopicPage } from "./types";
+import type { Direction, PageSize, Reader, StoredMessage, TopicIds, TopicPage } from "./types";
 
 export interface ReaderHost {
   readonly pool: SqlPool<ReadStatements>;
@@ -66,8 +66,8 @@ export class SqlReader implements Reader {
     return heads;
   }
 
-  async newestIn(kind: Kind, above: bigint, to: bigint): Promise<readonly TopicHead[]> {
-    return await this.#ask((read) => read.newestIn({ kind, above: clampId(above), to: clampId(to) }));
+  async topicsIn(kind: Kind, above: bigint, to: bigint): Promise<readonly TopicIds[]> {
+    return await this.#ask((read) => read.topicsIn({ kind, above: clampId(above), to: clampId(to) }));
   }
 
   async first(topics: readonly Topic[], floors: readonly bigint[]): Promise<bigint | undefined> {

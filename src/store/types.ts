@@ -25,10 +25,11 @@ export interface StoredMessage {
   readonly body: Uint8Array;
 }
 
-/** A topic and the id of a message of it that is its newest, in some respect. */
-export interface TopicHead {
+/** A topic and the ids of messages of it. */
+export interface TopicIds {
   readonly topic: Topic;
-  readonly id: bigint;
+  /** Ascending, at least one. */
+  readonly ids: BigInt64Array;
 }
 
 /** What one committed batch stored: consecutive ids of one kind. Duplicates are not among them. */
@@ -74,8 +75,8 @@ export interface Reader {
   above(kind: Kind, id: bigint, maxRows: number, maxBytes: number): Promise<readonly StoredMessage[]>;
   /** For each topic its newest id, 0 where it has none; same order and length. */
   heads(topics: readonly Topic[]): Promise<readonly bigint[]>;
-  /** Each topic that has messages within (above, to], with the newest id it has there; ascending by that. No payload is read. */
-  newestIn(kind: Kind, above: bigint, to: bigint): Promise<readonly TopicHead[]>;
+  /** Each topic that has messages within (above, to], with all ids it has there; ascending by the newest. No payload is read. */
+  topicsIn(kind: Kind, above: bigint, to: bigint): Promise<readonly TopicIds[]>;
   /** Index only: the lowest id that any of the topics has above its floor; `undefined` if none has one. */
   first(topics: readonly Topic[], floors: readonly bigint[]): Promise<bigint | undefined>;
   /**

@@ -71,6 +71,7 @@ async function history(seed: number, retention: Retention): Promise<number> {
     options: {
       tailRows: random.pick([16, 50, 10_000]), // not below lookRows: a probe resolves its offsets at once
       headTopics: random.pick([4, 1_000]),
+      recentIds: random.pick([1, 30, 10_000]),
       sharedBytes: random.pick([0, 1 << 20]),
       warmIds: random.pick([0, 20, 100_000]),
       replayQueries: random.pick([1, 4]),

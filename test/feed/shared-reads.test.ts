@@ -98,7 +98,7 @@ describe("questions for heads", () => {
     const [topic = testTopic(GROUP, 1), second = topic, third = topic] = topics;
     store.insert(topic);
     const reader = store.reader(() => ({ there: 5, back: 5 }));
-    const heads = new HeadIndex(2);
+    const heads = new HeadIndex(2, 1);
     const { signal } = new AbortController();
     const patience = { clock, signal, giveUpMs: 0 };
     const questions = new HeadQuestions({ reader, heads, pool: new QueryPool(4), patience });
@@ -122,7 +122,7 @@ describe("questions for heads", () => {
     const topics = KINDS.flatMap((kind) => Array.from({ length: 1_250 }, (_, n) => testTopic(kind, n)));
     for (const [n, topic] of topics.entries()) if (n % 3 > 0) store.insert(topic);
     const reader = store.reader();
-    const heads = new HeadIndex(10_000);
+    const heads = new HeadIndex(10_000, 1);
     const { signal } = new AbortController();
     const patience = { clock, signal, giveUpMs: 0 };
     const questions = new HeadQuestions({ reader, heads, pool: new QueryPool(2), patience });

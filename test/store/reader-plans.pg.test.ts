@@ -43,7 +43,7 @@ const CASES: Readonly<Record<Exclude<keyof Reads, "sequences">, Case>> = {
     ask: (read) => read.idsByTopic.execute({ topics: "{}", floors: "{}", to: 9n }),
     values: `${TOPICS}, ARRAY[0, 5]::int8[], 19000`,
   },
-  newestIn: { ask: (read) => read.newestIn({ kind: 0, above: 0n, to: 9n }), values: "0, 5000, 5100" },
+  topicsIn: { ask: (read) => read.topicsIn({ kind: 0, above: 0n, to: 9n }), values: "0, 5000, 5100" },
   idsByRange: { ask: (read) => read.idsByRange({ kind: 0, above: 0n, to: 9n }), values: "0, 5000, 5100" },
   above: {
     ask: (read) => read.above({ kind: 0, above: 0n, maxRows: 9n, maxBytes: 9n }),

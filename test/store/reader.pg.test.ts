@@ -107,17 +107,17 @@ describe("a store with ids above 2^53", () => {
     expect(await reader.heads(asked)).toEqual([id(5), 0n, id(0), id(4), id(5)]);
   });
 
-  test("finds the topics of a range with the newest id of each there, ascending", async () => {
+  test("finds the topics of a range with the ids of each there, ascending by the newest", async () => {
     const { reader } = world.store;
-    const newest = async (above: bigint, to: bigint) => {
-      return (await reader.newestIn(GROUP, above, to)).map((head) => [head.topic, head.id]);
+    const found = async (above: bigint, to: bigint) => {
+      return (await reader.topicsIn(GROUP, above, to)).map(({ topic, ids }) => [topic, [...ids]]);
     };
-    expect(await newest(0n, MAX_CURSOR)).toEqual([
-      [topic("even"), id(4)],
-      [topic("odd"), id(5)],
+    expect(await found(0n, MAX_CURSOR)).toEqual([
+      [topic("even"), [id(0), id(2), id(4)]],
+      [topic("odd"), [id(1), id(3), id(5)]],
     ]);
-    expect(await newest(id(2), id(3))).toEqual([[topic("odd"), id(3)]]);
-    expect(await newest(id(5), MAX_CURSOR)).toEqual([]);
+    expect(await found(id(2), id(3))).toEqual([[topic("odd"), [id(3)]]]);
+    expect(await found(id(5), MAX_CURSOR)).toEqual([]);
   });
 
   test("finds the first id of topics above their floors", async () => {

@@ -9,7 +9,7 @@ import type {
   PageSize,
   Reader,
   StoredMessage,
-  TopicHead,
+  TopicIds,
 } from "../../src/store/types";
 
 /** How long the parts of a call take, in milliseconds; 0 = no timer at all, just a promise. */
@@ -165,15 +165,16 @@ export class MemoryReader implements Reader {
     return this.#query("heads", () => topics.map((topic) => this.#store.ofTopic(topic).at(-1)?.id ?? 0n));
   }
 
-  newestIn(kind: Kind, above: bigint, to: bigint): Promise<readonly TopicHead[]> {
-    return this.#query("newestIn", () => {
-      const newest = new Map<Topic, bigint>();
+  topicsIn(kind: Kind, above: bigint, to: bigint): Promise<readonly TopicIds[]> {
+    return this.#query("topicsIn", () => {
+      const found = new Map<Topic, readonly bigint[]>();
       for (const { topic, id } of this.#store.rows(kind)) {
         if (id <= above || id > to) continue;
-        newest.delete(topic);
-        newest.set(topic, id);
+        const before = found.get(topic) ?? [];
+        found.delete(topic);
+        found.set(topic, [...before, id]);
       }
-      return [...newest].map(([topic, id]) => ({ topic, id }));
+      return [...found].map(([topic, ids]) => ({ topic, ids: BigInt64Array.from(ids) }));
     });
   }
 
