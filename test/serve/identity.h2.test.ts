@@ -1,11 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { create, fromBinary } from "@bufbuild/protobuf";
-import { SQL } from "bun";
 import { inboxIdOf } from "../../src/mls/association/identifier";
 import type { ChainReader, ContractQuestion } from "../../src/mls/association/types";
 import { MAX_IDENTIFIERS, MAX_UPDATE_BYTES, MAX_UPDATE_INBOXES } from "../../src/serve/api/identity";
 import { MAX_WALLET_SIGNATURES } from "../../src/serve/api/wallet-signatures";
-import { bunSqlOptions } from "../../src/store/target";
 import { IdentityApi } from "../../src/wire/gen/identity/api/v1/identity_pb";
 import {
   IdentifierKind,
@@ -17,6 +15,7 @@ import { createDatabase, type TestDatabase } from "../support/database";
 import { failure } from "../support/failure";
 import { GrpcClient } from "../support/h2-grpc";
 import { addition, registration, revocation, Wallet } from "../support/identity-updates";
+import { connectSql } from "../support/sql-connection";
 import { type IdentityClients, type IdentityNode, openIdentityNode, WAYS } from "./identity-node";
 
 const ETHEREUM = IdentifierKind.ETHEREUM;
@@ -326,7 +325,7 @@ describe("an inbox", () => {
     const update = await addition(owner.inboxId(), owner, added);
     await publish(here, await registration(owner));
     await publish(here, update);
-    await using admin = new SQL(bunSqlOptions(database.target, { connections: 1, applicationName: "test" }));
+    await using admin = connectSql(database.target);
     const old = Buffer.from(JSON.stringify({ version: 0 }));
     await admin`UPDATE inboxes SET state = ${old} WHERE inbox_id = ${owner.inboxId()}`;
     expect((await failure(publish(there, update)))[1]).toContain("(replayedSignature)");

@@ -1,13 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { create } from "@bufbuild/protobuf";
-import {
-  type Client,
-  Code,
-  ConnectError,
-  createClient,
-  createConnectRouter,
-  createRouterTransport,
-} from "@connectrpc/connect";
+import { type Client, Code, createClient, createConnectRouter, createRouterTransport } from "@connectrpc/connect";
 import { type PublishDeps, sendGroupMessages } from "../../src/serve/api/publish";
 import { registerServices, unimplementedMessage } from "../../src/serve/api/services";
 import { StoreError } from "../../src/store/error";
@@ -16,6 +9,7 @@ import { IdentityApi } from "../../src/wire/gen/identity/api/v1/identity_pb";
 import { MlsApi, SendGroupMessagesRequestSchema } from "../../src/wire/gen/mls/api/v1/mls_pb";
 import { WelcomePointerWrapperAlgorithm } from "../../src/wire/gen/mls/message_contents/welcome_pointer_pb";
 import { WelcomeWrapperAlgorithm } from "../../src/wire/gen/mls/message_contents/wrapper_encryption_pb";
+import { callError } from "../support/failure";
 import { groupMessage, groupMessages, MAX_MESSAGE_BYTES, mlsMessage, openNode, type TestNode } from "./mls-api-node";
 
 let node: TestNode;
@@ -23,17 +17,6 @@ beforeAll(async () => {
   node = await openNode();
 });
 afterAll(async () => node[Symbol.asyncDispose]());
-
-/** The error of a call, which must fail. */
-async function failure(call: Promise<unknown>): Promise<ConnectError> {
-  try {
-    await call;
-  } catch (error) {
-    if (error instanceof ConnectError) return error;
-    throw error;
-  }
-  throw new Error("the call went well");
-}
 
 /** A client of services that publish in another way. */
 function clientOf(publish: PublishDeps): Client<typeof MlsApi> {
@@ -101,7 +84,7 @@ describe("SendGroupMessages", () => {
     const groupId = Uint8Array.of(4);
     const cut = mlsMessage(groupId, "cut").subarray(0, -1);
     const fine = groupMessages(groupId, "a", "b").messages;
-    const error = await failure(node.client.sendGroupMessages({ messages: [...fine, groupMessage({ data: cut })] }));
+    const error = await callError(node.client.sendGroupMessages({ messages: [...fine, groupMessage({ data: cut })] }));
     expect(error.code).toBe(Code.InvalidArgument);
     expect(error.rawMessage).toBe(
       "messages[2].v1.data: not an MLS PrivateMessage: ciphertext at byte 17: " +
@@ -124,7 +107,7 @@ describe("SendGroupMessages", () => {
       "messages[0].v1.data: group_id: wanted 1 to 1023 bytes, found 1024",
     ],
   ])("refuses %s", async (_, request, words) => {
-    const error = await failure(node.client.sendGroupMessages(request));
+    const error = await callError(node.client.sendGroupMessages(request));
     expect([error.code, error.rawMessage]).toEqual([Code.InvalidArgument, words]);
   });
 
@@ -134,11 +117,11 @@ describe("SendGroupMessages", () => {
     const most = "x".repeat(MAX_MESSAGE_BYTES - overhead);
     await node.client.sendGroupMessages(groupMessages(groupId, most));
     expect(await texts(groupId)).toHaveLength(1);
-    const error = await failure(node.client.sendGroupMessages(groupMessages(groupId, `${most}x`)));
+    const error = await callError(node.client.sendGroupMessages(groupMessages(groupId, `${most}x`)));
     expect(error.code).toBe(Code.InvalidArgument);
     expect(error.rawMessage).toBe("messages[0].v1.data: wanted at most 100000 bytes, found 100001");
     const beside = { data: mlsMessage(groupId, "y"), senderHmac: new Uint8Array(70_000) };
-    const wide = await failure(node.client.sendGroupMessages({ messages: [groupMessage(beside)] }));
+    const wide = await callError(node.client.sendGroupMessages({ messages: [groupMessage(beside)] }));
     expect(wide.rawMessage).toContain("messages[0].v1.data: wanted at most 65536 bytes in all fields beside it");
   });
 
@@ -206,7 +189,7 @@ describe("SendWelcomeMessages", () => {
       "welcome_pointer.wrapper_algorithm: wanted 2 (XWING_MLKEM_768_DRAFT_6), found 0",
     ],
   ] as const)("%# refuses what lacks a part", async (version, words) => {
-    const error = await failure(send({ case: "v1", value: { ...v1, data: Uint8Array.of(99) } }, version));
+    const error = await callError(send({ case: "v1", value: { ...v1, data: Uint8Array.of(99) } }, version));
     expect([error.code, error.rawMessage]).toEqual([Code.InvalidArgument, `messages[1].${words}`]);
   });
 
@@ -227,13 +210,13 @@ describe("what the store says", () => {
     const failing = { ...node.deps.publish, feed: { publish } };
     const request = create(SendGroupMessagesRequestSchema, groupMessages(Uint8Array.of(1), fault));
     await expect(sendGroupMessages(failing, request)).rejects.toThrow(StoreError);
-    const error = await failure(clientOf(failing).sendGroupMessages(request));
+    const error = await callError(clientOf(failing).sendGroupMessages(request));
     expect([error.code, error.rawMessage]).toEqual([code, `the store is ${fault}`]);
   });
 
   test("what nobody foresaw is internal, and its words stay here", async () => {
     const publish = () => Promise.reject(new TypeError("secret"));
-    const error = await failure(
+    const error = await callError(
       clientOf({ ...node.deps.publish, feed: { publish } }).sendGroupMessages(groupMessages(KEY, "y")),
     );
     expect([error.code, error.rawMessage]).toEqual([Code.Internal, "internal error"]);

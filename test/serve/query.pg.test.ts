@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { create, toBinary } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
 import { sendGroupMessages } from "../../src/serve/api/publish";
 import { topicOfBytes } from "../../src/wire/bytes";
 import {
@@ -9,6 +9,7 @@ import {
   SortDirection,
 } from "../../src/wire/gen/mls/api/v1/mls_pb";
 import { createDatabase, type TestDatabase } from "../support/database";
+import { callError } from "../support/failure";
 import { groupMessages, openNode, type TestNode } from "./mls-api-node";
 
 const { UNSPECIFIED, ASCENDING, DESCENDING } = SortDirection;
@@ -63,16 +64,6 @@ async function page(groupId: Uint8Array, pagingInfo?: Asked) {
   const request = pagingInfo === undefined ? { groupId } : { groupId, pagingInfo };
   const response = await node.client.queryGroupMessages(request);
   return { ids: response.messages.map(({ version }) => version.value?.id ?? 0n), paging: response.pagingInfo };
-}
-
-async function failure(call: Promise<unknown>): Promise<ConnectError> {
-  try {
-    await call;
-  } catch (error) {
-    if (error instanceof ConnectError) return error;
-    throw error;
-  }
-  throw new Error("the call went well");
 }
 
 describe("a page of QueryGroupMessages", () => {
@@ -174,7 +165,7 @@ describe("a page of QueryGroupMessages", () => {
       "paging_info.id_cursor: wanted at most 2^63-1, found 9223372036854775808",
     ],
   ])("%# is refused where the request makes no sense", async (request, words) => {
-    const error = await failure(node.client.queryGroupMessages(request));
+    const error = await callError(node.client.queryGroupMessages(request));
     expect([error.code, error.rawMessage]).toEqual([Code.InvalidArgument, words]);
   });
 });
@@ -192,7 +183,7 @@ describe("QueryWelcomeMessages", () => {
   });
 
   test("needs an installation", async () => {
-    const error = await failure(node.client.queryWelcomeMessages({}));
+    const error = await callError(node.client.queryWelcomeMessages({}));
     expect([error.code, error.rawMessage]).toEqual([
       Code.InvalidArgument,
       "installation_key: wanted 1 to 1023 bytes, found 0",
@@ -224,7 +215,7 @@ describe("GetNewestGroupMessage", () => {
     const once = await node.client.getNewestGroupMessage({ groupIds: [LARGE], includeContent: true });
     expect(once.responses[0]?.groupMessage?.version.value?.id).toBe(newest);
     const groupIds = Array.from({ length: 9 }, () => LARGE);
-    const error = await failure(node.client.getNewestGroupMessage({ groupIds, includeContent: true }));
+    const error = await callError(node.client.getNewestGroupMessage({ groupIds, includeContent: true }));
     expect(error.code).toBe(Code.ResourceExhausted);
     expect(error.rawMessage).toContain("in these 9 groups; name fewer, or ask without include_content");
     const { responses } = await node.client.getNewestGroupMessage({ groupIds });
@@ -241,12 +232,12 @@ describe("GetNewestGroupMessage", () => {
 
   test("of no groups is nothing; an empty group id and too many groups are refused", async () => {
     expect((await node.client.getNewestGroupMessage({})).responses).toEqual([]);
-    const empty = await failure(node.client.getNewestGroupMessage({ groupIds: [SMALL, new Uint8Array()] }));
+    const empty = await callError(node.client.getNewestGroupMessage({ groupIds: [SMALL, new Uint8Array()] }));
     expect([empty.code, empty.rawMessage]).toEqual([
       Code.InvalidArgument,
       "group_ids[1]: wanted 1 to 1023 bytes, found 0",
     ]);
-    const many = await failure(
+    const many = await callError(
       node.client.getNewestGroupMessage({ groupIds: Array.from({ length: 10_001 }, () => SMALL) }),
     );
     expect(many.rawMessage).toBe("group_ids: wanted at most 10000 groups, found 10001");

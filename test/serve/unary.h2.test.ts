@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { type Client, Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
+import { type Client, Code, createClient, type Transport } from "@connectrpc/connect";
 import {
   compressionGzip,
   createConnectTransport,
@@ -9,6 +9,7 @@ import {
 import { unaryRpcs } from "../../src/serve/api/services";
 import { StoreError } from "../../src/store/error";
 import { MlsApi, SortDirection } from "../../src/wire/gen/mls/api/v1/mls_pb";
+import { callError } from "../support/failure";
 import { GrpcClient, SUBSCRIBE_PATH } from "../support/h2-grpc";
 import { FLAG, RawH2Client } from "../support/h2-raw";
 import { until } from "../support/until";
@@ -55,16 +56,6 @@ const WAYS: readonly Way[] = [
     transport: ({ web }) => createGrpcWebTransport({ baseUrl: web, httpVersion: "1.1" }),
   },
 ];
-
-async function failure(call: Promise<unknown>): Promise<ConnectError> {
-  try {
-    await call;
-  } catch (error) {
-    if (error instanceof ConnectError) return error;
-    throw error;
-  }
-  throw new Error("the call went well");
-}
 
 async function counted(name: string, label: string): Promise<number> {
   const text = await node.metrics.render();
@@ -131,11 +122,11 @@ describe.each(WAYS)("a unary call by $name", ({ name, direct, transport }) => {
 
   test("is refused in the same words: what is wrong with the request", async () => {
     const bad = { messages: [groupMessage({ data: Uint8Array.of(0, 1, 0, 9) })] };
-    const told = await failure(client.sendGroupMessages(bad));
-    const expected = await failure(node.client.sendGroupMessages(bad));
+    const told = await callError(client.sendGroupMessages(bad));
+    const expected = await callError(node.client.sendGroupMessages(bad));
     expect([told.code, told.rawMessage]).toEqual([Code.InvalidArgument, expected.rawMessage]);
     expect(told.rawMessage).toStartWith("messages[0].v1.data: not an MLS PrivateMessage: wire_format at byte 2");
-    const empty = await failure(client.queryGroupMessages({}));
+    const empty = await callError(client.queryGroupMessages({}));
     expect([empty.code, empty.rawMessage]).toEqual([Code.InvalidArgument, "group_id: wanted 1 to 1023 bytes, found 0"]);
   });
 
@@ -149,7 +140,7 @@ describe.each(WAYS)("a unary call by $name", ({ name, direct, transport }) => {
       counted("calls_failed_total", status),
     ]);
     node.fail(new StoreError(fault, "höchstens 1 000 – später noch einmal"));
-    const told = await failure(client.sendGroupMessages(groupMessages(group("fails"), "a")));
+    const told = await callError(client.sendGroupMessages(groupMessages(group("fails"), "a")));
     expect([told.code, told.rawMessage]).toEqual([code, "höchstens 1 000 – später noch einmal"]);
     const after = await Promise.all([
       counted("calls_total", "SendGroupMessages"),
@@ -161,17 +152,17 @@ describe.each(WAYS)("a unary call by $name", ({ name, direct, transport }) => {
   test("that fails for a reason nobody foresaw says nothing of it, and is logged", async () => {
     node.fail(new TypeError("secret"));
     const before = node.logged.length;
-    const told = await failure(client.queryGroupMessages({ groupId: group("bug") }));
+    const told = await callError(client.queryGroupMessages({ groupId: group("bug") }));
     expect([told.code, told.rawMessage]).toEqual([Code.Internal, "internal error"]);
     expect(node.logged.slice(before)).toEqual(["call failed"]);
   });
 
   test("with a request above the limit is RESOURCE_EXHAUSTED, with a message above it INVALID_ARGUMENT", async () => {
     const request = (bytes: number) => ({ messages: [groupMessage({ data: new Uint8Array(bytes) })] });
-    expect((await failure(client.sendGroupMessages(request(MAX_REQUEST_BYTES)))).code).toBe(Code.ResourceExhausted);
+    expect((await callError(client.sendGroupMessages(request(MAX_REQUEST_BYTES)))).code).toBe(Code.ResourceExhausted);
     const large = groupMessages(group("above"), "x".repeat(MAX_MESSAGE_BYTES));
     // In JSON's base64 it is above the request's limit, too.
-    const { code } = await failure(client.sendGroupMessages(large));
+    const { code } = await callError(client.sendGroupMessages(large));
     expect([Code.InvalidArgument, Code.ResourceExhausted]).toContain(code);
   });
 });
@@ -232,7 +223,7 @@ test.concurrent.each(ANSWERED_EARLY)(
 
 test("bytes that are no request are INVALID_ARGUMENT, and say of what type none could be read", async () => {
   const [send] = unaryRpcs(node.deps);
-  const told = await failure(send?.answer(Uint8Array.of(10, 200)) ?? Promise.resolve());
+  const told = await callError(send?.answer(Uint8Array.of(10, 200)) ?? Promise.resolve());
   expect(told.code).toBe(Code.InvalidArgument);
   expect(told.rawMessage).toStartWith("a request of 2 bytes could not be read as SendGroupMessagesRequest: ");
 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
+import { type Client, Code, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import type { WebServer } from "../../src/serve/web/port";
 import {
@@ -8,6 +8,7 @@ import {
   SubscribeRequestSchema,
   SubscribeResponseSchema,
 } from "../../src/wire/gen/mls/api/v1/mls_pb";
+import { callError } from "../support/failure";
 import { AT_ONCE_MS, until } from "../support/until";
 import { groupMessages, mlsMessage, openNode, openWeb, type TestNode } from "./mls-api-node";
 import { envelope, RawConnection } from "./web-raw";
@@ -37,16 +38,6 @@ const TRANSPORTS = [
   ["Connect with JSON", (url: string) => createConnectTransport({ baseUrl: url, httpVersion: "1.1" })],
 ] as const;
 
-async function failure(call: Promise<unknown>): Promise<ConnectError> {
-  try {
-    await call;
-  } catch (error) {
-    if (error instanceof ConnectError) return error;
-    throw error;
-  }
-  throw new Error("the call went well");
-}
-
 describe.each(TRANSPORTS)("%s over HTTP/1.1", (name, transport) => {
   let client: Client<typeof MlsApi>;
   beforeAll(() => {
@@ -65,12 +56,12 @@ describe.each(TRANSPORTS)("%s over HTTP/1.1", (name, transport) => {
   });
 
   test("tells what is wrong with a request", async () => {
-    const error = await failure(client.queryGroupMessages({}));
+    const error = await callError(client.queryGroupMessages({}));
     expect([error.code, error.rawMessage]).toEqual([Code.InvalidArgument, "group_id: wanted 1 to 1023 bytes, found 0"]);
   });
 
   test("UNIMPLEMENTED has words", async () => {
-    const error = await failure(client.registerInstallation({}));
+    const error = await callError(client.registerInstallation({}));
     expect(error.code).toBe(Code.Unimplemented);
     expect(error.rawMessage).toContain("not part of the network");
   });
@@ -86,7 +77,7 @@ describe.each(TRANSPORTS)("%s over HTTP/1.1", (name, transport) => {
       { groupId, idCursor },
       { groupId, idCursor: 2n ** 63n - 1n },
     ];
-    const done = failure(
+    const done = callError(
       (async () => {
         for await (const { version } of client.subscribeGroupMessages({ filters }, { signal: cancel.signal })) {
           ids.push(version.value?.id);
@@ -120,8 +111,8 @@ describe.each(TRANSPORTS)("%s over HTTP/1.1", (name, transport) => {
     const welcomes = async () => {
       for await (const _ of client.subscribeWelcomeMessages({ filters: [] }));
     };
-    expect((await failure(groups())).code).toBe(Code.InvalidArgument);
-    const none = await failure(welcomes());
+    expect((await callError(groups())).code).toBe(Code.InvalidArgument);
+    const none = await callError(welcomes());
     expect([none.code, none.rawMessage]).toEqual([Code.InvalidArgument, "filters: wanted at least 1, found none"]);
   });
 });

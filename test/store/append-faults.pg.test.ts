@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { SQL } from "bun";
+import type { SQL } from "bun";
 import { systemClock } from "../../src/base/clock";
 import { createLogger } from "../../src/base/log";
 import { GROUP } from "../../src/core/topic";
 import { DEFAULT_BATCHER_LIMITS } from "../../src/store/batcher";
 import { StoreError } from "../../src/store/error";
-import { bunSqlOptions } from "../../src/store/target";
 import { createDatabase, type TestDatabase } from "../support/database";
+import { connectSql } from "../support/sql-connection";
 import { PATIENCE_MS, until } from "../support/until";
 import { type BadNetwork, startProxy } from "./retry-proxy";
 import { ascending, message, openTestStore, poison, rejection, textOf, upTo } from "./store-fixtures";
@@ -16,7 +16,7 @@ let admin: SQL;
 
 beforeAll(async () => {
   database = await createDatabase();
-  admin = new SQL(bunSqlOptions(database.target, { connections: 1, applicationName: "test" }));
+  admin = connectSql(database.target);
 });
 
 afterAll(async () => {
@@ -140,7 +140,7 @@ test("a primary that has become a standby is left for a new connection", async (
 
 test("a statement that was cancelled is repeated", async () => {
   await using node = await openBehindProxy();
-  const blocker = new SQL(bunSqlOptions(database.target, { connections: 1, applicationName: "blocker" }));
+  const blocker = connectSql(database.target, "blocker");
   const reserved = await blocker.reserve();
   await reserved.unsafe("BEGIN");
   await reserved.unsafe("UPDATE sequences SET last = last WHERE kind = 0");

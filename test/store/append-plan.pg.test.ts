@@ -1,13 +1,13 @@
 import { expect, test } from "bun:test";
-import { SQL } from "bun";
-import { bunSqlOptions } from "../../src/store/target";
+import type { SQL } from "bun";
 import { createDatabase } from "../support/database";
+import { connectSql } from "../support/sql-connection";
 import { until } from "../support/until";
 import { message, openTestStore, upTo } from "./store-fixtures";
 
 test("looking for duplicates asks the unique index once per message, however many messages a topic has", async () => {
   await using database = await createDatabase();
-  await using admin = new SQL(bunSqlOptions(database.target, { connections: 1, applicationName: "test" }));
+  await using admin = connectSql(database.target);
   {
     await using store = await openTestStore(database.target);
     const appender = store.appender({ onCommitted: () => {} });

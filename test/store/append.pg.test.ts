@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { SQL } from "bun";
+import type { SQL } from "bun";
 import { systemClock } from "../../src/base/clock";
 import { GROUP, WELCOME } from "../../src/core/topic";
 import { DEFAULT_BATCHER_LIMITS } from "../../src/store/batcher";
 import { StoreError } from "../../src/store/error";
 import type { Store } from "../../src/store/store";
-import { bunSqlOptions } from "../../src/store/target";
 import type { Committed, StoredMessage } from "../../src/store/types";
 import { createDatabase, type TestDatabase } from "../support/database";
+import { connectSql } from "../support/sql-connection";
 import { until } from "../support/until";
 import { ascending, message, openTestStore, poison, rejection, textOf, topic, upTo } from "./store-fixtures";
 
@@ -16,7 +16,7 @@ let admin: SQL;
 
 beforeAll(async () => {
   database = await createDatabase();
-  admin = new SQL(bunSqlOptions(database.target, { connections: 1, applicationName: "test" }));
+  admin = connectSql(database.target);
 });
 
 afterAll(async () => {
@@ -54,7 +54,7 @@ async function newestId(store: Store): Promise<bigint> {
 
 /** Holds the counter of a kind, as a publisher would whose commit takes long; gives it back on disposal. */
 async function holdCounter() {
-  const session = new SQL(bunSqlOptions(database.target, { connections: 1, applicationName: "holder" }));
+  const session = connectSql(database.target, "holder");
   const reserved = await session.reserve();
   await reserved.unsafe("BEGIN");
   await reserved.unsafe("UPDATE sequences SET last = last WHERE kind = 0");

@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { SQL } from "bun";
 import { packBinaries } from "../../scripts/pack-postgres";
 import { systemClock } from "../../src/base/clock";
 import { silentLogger } from "../../src/base/log";
@@ -10,7 +9,7 @@ import { provideBinaries, unpackBinaries } from "../../src/store/embedded/archiv
 import { locateBinaries } from "../../src/store/embedded/binaries";
 import { startEmbedded } from "../../src/store/embedded/database";
 import { migrate } from "../../src/store/migrate";
-import { bunSqlOptions } from "../../src/store/target";
+import { connectSql } from "../support/sql-connection";
 
 const parent = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "tideline-archive-"));
 let archive: Uint8Array;
@@ -44,7 +43,7 @@ describe("the archive of Postgres", () => {
     const binaries = await unpackBinaries(archive, dataDir);
     await using database = await startEmbedded({ dataDir, binaries, clock: systemClock, log: silentLogger });
     await migrate(database.target);
-    await using sql = new SQL(bunSqlOptions(database.target, { connections: 1, applicationName: "test" }));
+    await using sql = connectSql(database.target);
     const [row] = await sql`
       SELECT first AS id, fresh FROM append_in_runs(0::int2, 1, '{1}', ${new Uint8Array([0, 1])}, '{0,2}', ${new Uint8Array(32)}, ''::bytea, '{0,0}')`;
     expect(row).toEqual({ id: 1n, fresh: true });

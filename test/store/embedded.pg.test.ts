@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { SQL } from "bun";
+import type { SQL } from "bun";
 import { systemClock } from "../../src/base/clock";
 import { createLogger, silentLogger } from "../../src/base/log";
 import { libraryPath, locateBinaries, type PostgresBinaries } from "../../src/store/embedded/binaries";
@@ -20,7 +20,7 @@ import { chooseOwner, makeServerDirectory } from "../../src/store/embedded/owner
 import { initCluster } from "../../src/store/embedded/server";
 import { StoreError } from "../../src/store/error";
 import { migrate } from "../../src/store/migrate";
-import { bunSqlOptions, type DatabaseTarget } from "../../src/store/target";
+import { connectSql } from "../support/sql-connection";
 import { until } from "../support/until";
 
 const binaries = locateBinaries();
@@ -31,10 +31,6 @@ afterAll(() => rmSync(parent, { recursive: true, force: true }));
 
 function start(directory = dataDir, from: PostgresBinaries = binaries): Promise<EmbeddedDatabase> {
   return startEmbedded({ dataDir: directory, binaries: from, clock: systemClock, log: silentLogger });
-}
-
-function open(target: DatabaseTarget): SQL {
-  return new SQL(bunSqlOptions(target, { connections: 1, applicationName: "test" }));
 }
 
 async function setCounter(sql: SQL, last: bigint): Promise<void> {
@@ -65,7 +61,7 @@ describe("the embedded database", () => {
     const database = await start();
     await migrate(database.target);
     {
-      await using sql = open(database.target);
+      await using sql = connectSql(database.target);
       await setCounter(sql, 7n);
       const [found] = await sql`
         SELECT current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS commits,
@@ -81,7 +77,7 @@ describe("the embedded database", () => {
 
   test("keeps its rows from one start to the next", async () => {
     await using database = await start();
-    await using sql = open(database.target);
+    await using sql = connectSql(database.target);
     expect(await readCounter(sql)).toBe(7n);
   });
 
@@ -97,7 +93,7 @@ describe("the embedded database", () => {
     const lines: string[] = [];
     const log = createLogger({ level: "debug", format: "json", write: (line) => lines.push(line), wallMs: () => 0 });
     await using database = await startEmbedded({ dataDir, binaries, clock: systemClock, log });
-    await using sql = open(database.target);
+    await using sql = connectSql(database.target);
     await sql`SELECT ${"s3cret\nERROR"}::text::int`.catch(() => {});
     await sql`SELECT pg_terminate_backend(pg_backend_pid())`.catch(() => {});
     await until(() => lines.some((line) => line.includes("terminating")), "the end of the session is logged");
@@ -107,7 +103,7 @@ describe("the embedded database", () => {
 
   test("starts again by itself when its postmaster is killed, and pools reconnect", async () => {
     await using database = await start();
-    await using sql = open(database.target);
+    await using sql = connectSql(database.target);
     await setCounter(sql, 8n);
     const { pid } = database;
     process.kill(pid, "SIGKILL");
@@ -158,7 +154,7 @@ describe("the embedded database", () => {
     await using database = await start();
     expect(database.pid).not.toBe(pid);
     expect(isAlive(pid)).toBe(false);
-    await using sql = open(database.target);
+    await using sql = connectSql(database.target);
     expect(await readCounter(sql)).toBe(8n);
   });
 
@@ -186,7 +182,7 @@ describe("the embedded database", () => {
     for (const mode of [0o755, 0o700]) {
       chmodSync(parent, mode);
       await using database = await start();
-      await using sql = open(database.target);
+      await using sql = connectSql(database.target);
       expect(await readCounter(sql)).toBe(8n);
     }
   });
@@ -195,7 +191,7 @@ describe("the embedded database", () => {
     const long = join(parent, "x".repeat(120));
     const database = await start(long);
     const { address } = database.target;
-    await using sql = open(database.target);
+    await using sql = connectSql(database.target);
     expect(await sql`SELECT 1 AS one`).toHaveLength(1);
     await database[Symbol.asyncDispose]();
     if (address.kind !== "socket") throw new Error("expected a unix socket");

@@ -1,9 +1,8 @@
 import { expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { SQL } from "bun";
 import type { Store } from "../../src/store/store";
-import { bunSqlOptions } from "../../src/store/target";
 import { createDatabase } from "../support/database";
+import { connectSql } from "../support/sql-connection";
 import { openTestStore, textOf, upTo } from "./store-fixtures";
 
 const KILLS = 20;
@@ -23,7 +22,7 @@ async function publish({ identities }: Store, inboxId: string, text: string): Pr
 
 test("acked updates and entries are stored exactly once although backends are killed in mid-statement twenty times", async () => {
   await using database = await createDatabase();
-  await using admin = new SQL(bunSqlOptions(database.target, { connections: 1, applicationName: "test" }));
+  await using admin = connectSql(database.target);
   await using one = await openTestStore(database.target);
   await using two = await openTestStore(database.target);
   const inboxes = upTo(3).map((n) => createHash("sha256").update(`${n}`).digest("hex"));

@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { SQL } from "bun";
 import { StoreError } from "../../src/store/error";
 import type { Identifier, NewIdentityUpdate } from "../../src/store/identity-types";
 import type { Store } from "../../src/store/store";
-import { bunSqlOptions } from "../../src/store/target";
 import { createDatabase, type TestDatabase } from "../support/database";
+import { connectSql } from "../support/sql-connection";
 import { startProxy } from "./retry-proxy";
 import { ascending, openTestStore, rejection, textOf, upTo } from "./store-fixtures";
 
@@ -96,7 +95,7 @@ describe("the identity log", () => {
   });
 
   test("gives ids without holes over all inboxes, visible in their order to whoever reads meanwhile", async () => {
-    await using admin = new SQL(bunSqlOptions(database.target, { connections: 1, applicationName: "test" }));
+    await using admin = connectSql(database.target);
     const names = upTo(12).map((n) => `many ${n}`);
     let [head, publishing] = [0n, true];
     const watch = async () => {
@@ -238,7 +237,7 @@ describe("the commit log of a group", () => {
   test("has ids that ascend in commit order over all groups, without holes", async () => {
     const append = (n: number) => (n % 2 === 0 ? store : other).commitLogs.append([entry(`many ${n % 3}`, `${n}`)]);
     await Promise.all(upTo(60).map(append));
-    await using admin = new SQL(bunSqlOptions(database.target, { connections: 1, applicationName: "test" }));
+    await using admin = connectSql(database.target);
     const [row] = await admin`SELECT max(id) AS head, count(*) AS count FROM commit_log`;
     expect(row.head).toBe(row.count);
   });

@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { SQL } from "bun";
+import type { SQL } from "bun";
 import { systemClock } from "../../src/base/clock";
 import { type ListenerOptions, startListener } from "../../src/store/listener";
-import { bunSqlOptions, type DatabaseTarget } from "../../src/store/target";
+import type { DatabaseTarget } from "../../src/store/target";
 import type { ListenerEvents, Newest } from "../../src/store/types";
 import { createDatabase, type TestDatabase } from "../support/database";
 import { startRelay } from "../support/database-relay";
+import { connectSql } from "../support/sql-connection";
 import { until } from "../support/until";
 import { VirtualClock } from "../support/virtual-clock";
 
@@ -27,7 +28,7 @@ let sql: SQL;
 
 beforeAll(async () => {
   database = await createDatabase();
-  sql = new SQL(bunSqlOptions(database.target, { connections: 1, applicationName: "test" }));
+  sql = connectSql(database.target);
 });
 
 afterAll(async () => {

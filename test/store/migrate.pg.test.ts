@@ -1,19 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { SQL } from "bun";
 import { createLogger } from "../../src/base/log";
 import { StoreError } from "../../src/store/error";
 import { MIGRATIONS, type Migration, migrate } from "../../src/store/migrate";
-import { bunSqlOptions, type DatabaseTarget } from "../../src/store/target";
+import type { DatabaseTarget } from "../../src/store/target";
 import { createDatabase } from "../support/database";
+import { connectSql } from "../support/sql-connection";
 
 const FIRST: Migration = { name: "0001_first", sql: "CREATE TABLE one (n int); INSERT INTO one VALUES (1);" };
 const SECOND: Migration = { name: "0002_second", sql: "ALTER TABLE one ADD COLUMN m int;" };
-
-function open(target: DatabaseTarget): SQL {
-  return new SQL(bunSqlOptions(target, { connections: 1, applicationName: "test" }));
-}
 
 /** Migrates and gives the names of the migrations that were applied by it. */
 async function apply(target: DatabaseTarget, migrations: readonly Migration[]): Promise<readonly string[]> {
@@ -47,7 +43,7 @@ describe("migrating", () => {
     expect(await apply(database.target, [FIRST])).toEqual(["0001_first"]);
     expect(await apply(database.target, [FIRST, SECOND])).toEqual(["0002_second"]);
     expect(await apply(database.target, [FIRST, SECOND])).toEqual([]);
-    await using sql = open(database.target);
+    await using sql = connectSql(database.target);
     expect([...(await sql`SELECT n, m FROM one`)]).toEqual([{ n: 1, m: null }]);
   });
 
@@ -62,7 +58,7 @@ describe("migrating", () => {
     const broken: Migration = { name: "0002_second", sql: "CREATE TABLE two (n int); SELECT nonsense;" };
     const error = await storeErrorOf(apply(database.target, [FIRST, broken]));
     expect(error.message).toContain("could not be migrated");
-    await using sql = open(database.target);
+    await using sql = connectSql(database.target);
     expect([...(await sql`SELECT to_regclass('one') IS NULL AS one, to_regclass('two') IS NULL AS two`)]).toEqual([
       { one: false, two: true },
     ]);
@@ -90,7 +86,7 @@ describe("migrating", () => {
 
   test("only reads a database that is up to date, so that a standby will do", async () => {
     await using database = await createDatabase();
-    await using sql = open(database.target);
+    await using sql = connectSql(database.target);
     await sql.unsafe(`ALTER DATABASE ${database.target.database} SET default_transaction_read_only = on`);
     await migrate(database.target);
   });

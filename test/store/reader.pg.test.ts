@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { SQL } from "bun";
 import { MAX_CURSOR } from "../../src/core/limits";
 import { GROUP, KINDS, type Topic, WELCOME } from "../../src/core/topic";
 import type { Store } from "../../src/store/store";
-import { bunSqlOptions } from "../../src/store/target";
 import type { Direction, NewMessage, PageSize, StoredMessage } from "../../src/store/types";
 import { createDatabase, type TestDatabase } from "../support/database";
 import { Prng } from "../support/prng";
+import { connectSql } from "../support/sql-connection";
 import { message, openTestStore, textOf, topic, upTo } from "./store-fixtures";
 
 /** Beyond what a double can tell apart. */
@@ -21,7 +20,7 @@ interface World extends AsyncDisposable {
 
 async function createWorld(messages: readonly NewMessage[], first = 1n): Promise<World> {
   const database = await createDatabase();
-  const admin = new SQL(bunSqlOptions(database.target, { connections: 1, applicationName: "test" }));
+  const admin = connectSql(database.target);
   await admin.unsafe("UPDATE sequences SET last = $1::int8", [first - 1n]);
   await admin.close();
   const store = await openTestStore(database.target);

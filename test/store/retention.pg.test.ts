@@ -10,6 +10,7 @@ import { type Store, sessionSettings } from "../../src/store/store";
 import { bunSqlOptions } from "../../src/store/target";
 import type { Deleted } from "../../src/store/types";
 import { createDatabase, type TestDatabase } from "../support/database";
+import { connectSql } from "../support/sql-connection";
 import { message, openTestStore, topic, upTo } from "./store-fixtures";
 
 const HOUR_NS = 3_600_000_000_000n;
@@ -22,7 +23,7 @@ let store: Store;
 
 beforeAll(async () => {
   database = await createDatabase();
-  admin = new SQL(bunSqlOptions(database.target, { connections: 1, applicationName: "test" }));
+  admin = connectSql(database.target);
   const clock = { ...systemClock, wallNs: () => systemClock.wallNs() - 2n * HOUR_NS };
   past = await openTestStore(database.target, { clock });
   store = await openTestStore(database.target);
@@ -189,7 +190,7 @@ test("its plan, made while the table was empty, is right for a full one too", as
 
 /** Resolves once an append of ours waits for somebody else's transaction. */
 async function waitsForLock(): Promise<void> {
-  const other = new SQL(bunSqlOptions(database.target, { connections: 1, applicationName: "test" }));
+  const other = connectSql(database.target);
   try {
     for (;;) {
       const [row] = await other.unsafe(

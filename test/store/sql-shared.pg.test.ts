@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { SQL } from "bun";
 import { type Clock, systemClock } from "../../src/base/clock";
 import { AnswerOverdue } from "../../src/store/sql-errors";
 import { SqlPool } from "../../src/store/sql-pool";
-import { bunSqlOptions } from "../../src/store/target";
 import { createDatabase, type TestDatabase } from "../support/database";
+import { connectSql } from "../support/sql-connection";
 import { PATIENCE_MS, until } from "../support/until";
 import { VirtualClock } from "../support/virtual-clock";
 import { message, openTestStore, rejection, textOf, topic, upTo } from "./store-fixtures";
@@ -82,7 +81,7 @@ const [MIN_KILLED, MAX_KILLED] = [3, 30];
 
 test("everybody who shares a connection gets the answer to its own question, while connections are killed", async () => {
   await using store = await openTestStore(database.target);
-  await using admin = new SQL(bunSqlOptions(database.target, { connections: 1, applicationName: "test" }));
+  await using admin = connectSql(database.target);
   const appender = store.appender({ onCommitted: () => {} });
   const names = upTo(50).map((nth) => `topic ${nth}`);
   await appender.append(names.map((name) => message(name, `of ${name}`)));
