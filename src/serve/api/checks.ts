@@ -1,4 +1,4 @@
-/** What more than one RPC of MlsApi asks of its request. */
+/** What more than one RPC asks of its request. */
 
 import { MAX_CURSOR } from "../../core/limits";
 import type { PagingInfo } from "../../wire/gen/mls/api/v1/mls_pb";
