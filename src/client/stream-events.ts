@@ -14,7 +14,10 @@ export interface StreamOptions extends Trust {
   readonly signal?: AbortSignal;
   /** How much may wait for the consumer, in bytes; beyond it nothing is read. Default 16 MiB. */
   readonly maxBufferedBytes?: number;
-  /** Gives up after so many attempts in a row to reach the node; default: never (a bounded sync: 5). */
+  /**
+   * Gives up after so many attempts in a row to reach the node; default: never. A bounded sync (default: 5) counts those that
+   * brought nothing, because a node without its store is reached, too.
+   */
   readonly maxAttempts?: number;
   /** How streams are opened, when not over gRPC. */
   readonly transport?: SubscribeTransport;

@@ -204,6 +204,22 @@ test("a bounded sync ends by itself when all is there, and knows where to go on 
   expect(stream.cursors()).toEqual([{ topic, cursor: 3n }]);
 });
 
+test("a bounded sync gives up on a node that is there, but whose store is not", async () => {
+  const { transport, clock, stream } = bench(syncOnce);
+  const outcome = (async () => {
+    for await (const _ of stream);
+  })().catch((error: unknown) => error);
+  for (let attempt = 0; attempt < 5; attempt++) {
+    transport.last.say(STARTED);
+    await clock.advanceAsync(2_000);
+    transport.last.end(new ConnectError("the store could not be read", Code.Unavailable));
+    await clock.advanceAsync(2_000);
+  }
+  const words = { name: "NodeError", status: "unavailable", message: expect.stringContaining("the store") };
+  expect(await outcome).toMatchObject(words);
+  expect(transport.streams).toHaveLength(5);
+});
+
 test("a bounded sync gives up on a node that is not there", async () => {
   const { transport, clock, stream } = bench(syncOnce);
   const outcome = (async () => {

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { GROUP } from "../../src/core/topic";
+import { StoreError } from "../../src/store/error";
 import { GrpcClient } from "../support/h2-grpc";
 import { TestNode } from "../support/h2-node";
 import { testTopic } from "../support/memory-store";
 import { until } from "../support/until";
+import { VirtualClock } from "../support/virtual-clock";
 
 const A = testTopic(GROUP, 1);
 const B = testTopic(GROUP, 2);
@@ -78,5 +80,31 @@ describe("Subscribe, by a foreign gRPC client", () => {
     expect((await stream.ended()).code).toBe(0);
     expect(stream.idsOf(1n).length).toBe(2_000);
     expect(stream.count("complete")).toBe(2);
+  });
+
+  test("R-45: with the store away a bounded sync ends with UNAVAILABLE in ten seconds; streams with nothing to read live on", async () => {
+    const clock = new VirtualClock();
+    await using away = await TestNode.start({ clock });
+    using other = new GrpcClient(away.port);
+    const live = other.subscribe();
+    live.mutate(1n, { adds: [{ topic: A }] });
+    await live.completed(1n);
+    away.reader.failure = new StoreError("unreachable", "connection refused");
+    const sync = other.subscribe();
+    sync.mutate(1n, { adds: [{ topic: A }], historyOnly: true });
+    sync.call.end();
+    const streams = () => [...away.host.streams.entries()].map(([, stream]) => stream);
+    await until(() => streams().every(({ account }) => account.wavesBegun === 1) && streams().length === 2, "its wave");
+    for (let passedMs = 0; passedMs < 11_000 && sync.status === undefined; passedMs += 500)
+      await clock.advanceAsync(500);
+    const { code, details } = await sync.ended();
+    expect([code, details]).toEqual([14, expect.stringContaining("the store could not be read")]);
+    expect(live.status).toBeUndefined();
+    away.reader.failure = undefined;
+    away.publish(A);
+    await until(() => {
+      clock.advance(1_000);
+      return live.idsOf(0n).length === 1;
+    }, "what is live again");
   });
 });

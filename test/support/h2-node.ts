@@ -16,7 +16,7 @@ import { createStreamHost, type StreamHost, type StreamOutcome } from "../../src
 import { WebDoor } from "../../src/serve/web/door";
 import { encodeEntry, encodeGroupBody } from "../../src/wire/entry";
 import { MlsApi } from "../../src/wire/gen/mls/api/v1/mls_pb";
-import { MemoryStore } from "./memory-store";
+import { type MemoryReader, MemoryStore } from "./memory-store";
 
 export interface TestNodeOptions {
   readonly keepaliveMs?: number;
@@ -46,6 +46,8 @@ export type LogLine = Readonly<Record<string, unknown>>;
 
 export class TestNode implements AsyncDisposable {
   readonly store: MemoryStore;
+  /** By which the node reads it: it can be told to fail. */
+  readonly reader: MemoryReader;
   readonly feed: RunningFeed;
   readonly host: StreamHost;
   readonly server: H2Server;
@@ -56,6 +58,7 @@ export class TestNode implements AsyncDisposable {
 
   private constructor(parts: Omit<TestNode, "port" | "publish" | "outcomes" | typeof Symbol.asyncDispose>) {
     this.store = parts.store;
+    this.reader = parts.reader;
     this.feed = parts.feed;
     this.host = parts.host;
     this.server = parts.server;
@@ -69,8 +72,9 @@ export class TestNode implements AsyncDisposable {
     const log = collectingLogger(lines);
     const { clock = systemClock } = options;
     const store = new MemoryStore(clock);
+    const reader = store.reader();
     const feed = createFeed({
-      reader: store.reader(),
+      reader,
       openAppender: (onCommitted) => store.appender(onCommitted),
       encode: encodeEntry,
       clock,
@@ -115,7 +119,7 @@ export class TestNode implements AsyncDisposable {
       ...(guard !== undefined && { guard }),
       ...(held !== undefined && { held }),
     });
-    return new TestNode({ store, feed, host, server, ended, ignoredRequests, log: lines });
+    return new TestNode({ store, reader, feed, host, server, ended, ignoredRequests, log: lines });
   }
 
   get port(): number {

@@ -54,7 +54,7 @@ export class Connection<M extends Positioned> {
   #ping: bigint | undefined;
   #nextNonce = 1n;
   #lastStream: StreamNumber = 0;
-  /** Attempts since the last Started. */
+  /** Attempts in a row of which nothing came: no Started, or of a bounded sync no history. */
   #attempts = 0;
   #finishing = false;
   #paused = false;
@@ -160,6 +160,8 @@ export class Connection<M extends Positioned> {
   }
 
   #frame(frame: ServerFrame<M>, now: Millis): void {
+    // A node says Started without its store, too: a bounded sync would come back to it for ever.
+    if (frame.kind === "messages" || frame.kind === "catchupComplete" || !this.#options.historyOnly) this.#attempts = 0;
     switch (frame.kind) {
       case "started":
         this.#wanted.started(frame.ascending ?? "kind");
@@ -197,7 +199,6 @@ export class Connection<M extends Positioned> {
     const keepaliveMs = intervalOf(announcedMs);
     const watchdog = new Watchdog({ intervalMs: keepaliveMs, probeMs: this.#probeMs }, now);
     if (this.#paused) watchdog.pause();
-    this.#attempts = 0;
     this.#state = { kind: "streaming", stream: this.#state.stream, since: now, watchdog };
     this.#effects.push({ kind: "state", state: { kind: "connected", keepaliveMs } });
   }

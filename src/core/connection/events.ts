@@ -11,7 +11,7 @@ export interface ConnectionOptions {
   readonly historyOnly: boolean;
   /** From 0 up to, but not including, 1: jitters the waits between streams. */
   readonly random: () => number;
-  /** Gives up after so many attempts in a row that never got to Started; `undefined`: never. */
+  /** Gives up after so many attempts in a row that never got to Started, or of a bounded sync to any history; `undefined`: never. */
   readonly maxAttempts?: number | undefined;
   /** How long the server may take to send Started. */
   readonly openMs?: Millis;
@@ -97,7 +97,7 @@ export type ConnectionEnd =
   | { readonly kind: "closed" }
   /** The node refused what was asked; asking again is of no use. */
   | { readonly kind: "refused"; readonly loss: Loss }
-  /** No stream could be opened in as many attempts as were allowed. */
+  /** Nothing came of as many attempts as were allowed. */
   | { readonly kind: "unreachable"; readonly loss: Loss };
 
 export type ConnectionEffect<M extends Positioned> =

@@ -177,6 +177,27 @@ describe("a connection", () => {
     const end = { kind: "unreachable", loss: { status: "unavailable", detail: "why" } } as const;
     expect(bench.effects()).toEqual([{ kind: "over", end }]);
   });
+
+  test("of a bounded sync counts what came of the attempts: a node without its store says Started, and no more", () => {
+    const bench = new Bench({ historyOnly: true, maxAttempts: 3 });
+    bench.add();
+    const attempt = (...frames: readonly ServerFrame<Positioned>[]) => {
+      bench.start();
+      bench.request();
+      for (const frame of frames) bench.frame(frame);
+      bench.end("unavailable");
+      const over = bench.effects().find(({ kind }) => kind === "over");
+      bench.wake();
+      bench.stream++;
+      return over;
+    };
+    attempt();
+    attempt();
+    expect(attempt({ kind: "messages", lane: 3n, messages: [{ kind: GROUP, id: 7n, topic }] })).toBeUndefined();
+    attempt();
+    expect(attempt()).toBeUndefined();
+    expect(attempt()).toMatchObject({ end: { kind: "unreachable", loss: { status: "unavailable" } } });
+  });
 });
 
 describe("after the machine slept (C-6)", () => {
