@@ -69,7 +69,7 @@ function startTrouble(error: unknown): Trouble {
   const todo =
     fault === "unreachable"
       ? "see that the database runs and DATABASE_URL leads to it"
-      : "mend what it says and start again; `tideline serve --help` lists the settings";
+      : "fix what it says and start again; `tideline serve --help` lists the settings";
   return { what: "the node cannot run", why, todo };
 }
 

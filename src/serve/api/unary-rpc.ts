@@ -1,7 +1,7 @@
 import { decodeMessage, encodeMessage, type MessageOf, type Schema, type UnaryMethod } from "../../wire/codec";
 import { invalidArgument } from "../errors";
 
-/** An RPC with one request and one response, as bytes: what the gRPC port serves without anything in between. */
+/** An RPC with one request and one response, as bytes: what the gRPC port answers itself, without Connect. */
 export interface UnaryRpc {
   /** Name for messages: `SendGroupMessages`. */
   readonly name: string;

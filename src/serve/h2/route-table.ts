@@ -8,12 +8,12 @@ import { STREAM_RPCS } from "./stream-rpcs";
 export interface TableOptions {
   /** Registers what is served. */
   readonly services: (router: ConnectRouter) => void;
-  /** Of what they register, the RPCs that need nothing in between. */
+  /** Of what they register, the RPCs that the port can answer without Connect. */
   readonly unary: readonly UnaryRpc[];
   readonly maxRequestBytes: number;
 }
 
-/** What the services registered, and of that the RPCs that need nothing in between. */
+/** What the services registered, each with the way to serve it without Connect, if there is one. */
 export function routeTable({ services, unary, maxRequestBytes }: TableOptions): RouteTable {
   const router = createConnectRouter({
     acceptCompression: [compressionGzip, compressionBrotli],

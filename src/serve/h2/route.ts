@@ -7,7 +7,7 @@ import { isGrpc, isGrpcProtobuf } from "../framing/grpc";
 import { connectProtocol, grpcProtocol, type StreamProtocol } from "./stream-protocol";
 import type { StreamRpc } from "./stream-rpc";
 
-/** A streaming RPC with protobuf messages: served without anything in between. */
+/** A streaming RPC with protobuf messages, which the port serves itself, without Connect. */
 export interface StreamRoute {
   readonly kind: "stream";
   readonly rpc: StreamRpc;
@@ -17,7 +17,7 @@ export interface StreamRoute {
 /** Where a request goes. */
 export type Route =
   | StreamRoute
-  /** A gRPC call with protobuf messages, nothing compressed: served without anything in between. */
+  /** A gRPC call with protobuf messages, nothing compressed, which the port answers itself, too. */
   | { readonly kind: "unary"; readonly rpc: UnaryRpc }
   /** Everything else that is served: Connect's adapter knows its codecs and encodings. */
   | { readonly kind: "ordinary"; readonly method: ServedMethod }
@@ -31,9 +31,9 @@ export interface ServedMethod {
   /** Whether its requests keep coming, or its responses. */
   readonly streaming: boolean;
   readonly handler: UniversalHandlerFn;
-  /** How it is served without anything in between, if it is. */
+  /** How it is served without Connect, if it is a stream. */
   readonly rpc: StreamRpc | undefined;
-  /** The same for one that is no stream; only gRPC's clients are served so. */
+  /** The same for any other; only gRPC's clients are served so. */
   readonly unary: UnaryRpc | undefined;
 }
 

@@ -2,7 +2,7 @@
  * The web port: gRPC-Web and Connect over HTTP/1.1, for browsers and for whoever has no gRPC.
  *
  * It is node:http and not Bun.serve, which holds the end of a response's headers back until the first byte of its
- * body: a client that subscribes to a silent topic would wait for ever to be let in.
+ * body: a client that subscribes to a silent topic would wait forever for its headers.
  */
 
 import { once } from "node:events";
