@@ -141,7 +141,7 @@ async function openPorts(config: ServeConfig, { feed, store, metrics, log }: Ser
   const publish = { feed, clock, metrics: metrics.publish, maxMessageBytes };
   const deps = {
     publish,
-    query: { reader: store.reader },
+    query: { feed, reader: store.reader },
     identity: {
       log: store.identities,
       chains: chainReader(revealUrls(config.chainRpc)),

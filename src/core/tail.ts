@@ -36,6 +36,7 @@ export class Tail implements TailView {
   /** A ring: an offset stands at its remainder by the number of slots. */
   readonly #slots: (Message | undefined)[] = [];
   readonly #previous: Float64Array;
+  readonly #nothingAbove: BigInt64Array;
   readonly #newest = new Map<Topic, Offset>();
   #head: Offset = 0;
   #rows = 0;
@@ -49,6 +50,7 @@ export class Tail implements TailView {
     this.#maxRows = options.maxRows;
     this.#maxBytes = options.maxBytes;
     this.#previous = new Float64Array(options.maxRows);
+    this.#nothingAbove = new BigInt64Array(options.maxRows);
   }
 
   get head(): Offset {
@@ -86,9 +88,10 @@ export class Tail implements TailView {
 
   /**
    * Takes the next message of its kind and gives its offset. Whatever there is no longer room for leaves.
+   * @param nothingAbove an id between which and this one the topic has no message: the one just below unless more is known.
    * @throws RangeError if its id is not above the kind's head (I2, I3).
    */
-  append(message: Message): Offset {
+  append(message: Message, nothingAbove: bigint = message.id - 1n): Offset {
     const headId = this.#headIds[message.kind];
     if (message.id <= headId) {
       throw new RangeError(`ids must ascend: kind ${message.kind} stands at ${headId}, got ${message.id}`);
@@ -99,6 +102,7 @@ export class Tail implements TailView {
     const slot = offset % this.#maxRows;
     this.#slots[slot] = message;
     this.#previous[slot] = this.#newest.get(message.topic) ?? 0;
+    this.#nothingAbove[slot] = nothingAbove;
     this.#newest.set(message.topic, offset);
     this.#head = offset;
     this.#headIds = withKind(this.#headIds, message.kind, message.id);
@@ -129,6 +133,11 @@ export class Tail implements TailView {
       if (message === undefined || message.id <= above) return;
       if (message.id <= upTo) into.push(offset);
     }
+  }
+
+  /** An id between which and the message at this offset its topic has none, as far as is known; 0 if that has left the tail. */
+  nothingAbove(offset: Offset): bigint {
+    return this.#holds(offset) ? (this.#nothingAbove[offset % this.#maxRows] ?? 0n) : 0n;
   }
 
   #holds(offset: Offset): boolean {

@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock";
 import type { Logger } from "../base/log";
 import { higher } from "../core/ids";
+import type { Message } from "../core/message";
 import type { ReplayScope } from "../core/session/events";
 import { Tail, type TailView } from "../core/tail";
 import type { Kind, PerKind, Topic } from "../core/topic";
@@ -9,6 +10,7 @@ import { HeadIndex } from "./head-index";
 import { Hub } from "./hub";
 import { Intake } from "./intake";
 import { DEFAULT_FEED_OPTIONS, type FeedOptions } from "./options";
+import { Recent } from "./recent";
 import { Replayer } from "./replayer";
 import { Tailer } from "./tailer";
 import type { EncodeEntry, Feed, Replay, ReplaySink, Subscriber } from "./types";
@@ -58,7 +60,7 @@ export interface RunningFeed extends Feed, AsyncDisposable {
   notified(newest?: Newest): void;
   /** Whether notifications reach us. Until they do, the store is polled. */
   setListening(listening: boolean): void;
-  /** The store has no message of a kind up to this id any more: replays need not look there. */
+  /** The store has no message of a kind up to this id any more: nobody need look there. */
   setGone(kind: Kind, upTo: bigint): void;
   /** Whether the first look is done and the last one did not fail. */
   readonly ready: boolean;
@@ -78,6 +80,7 @@ class StoreFeed implements RunningFeed {
   readonly #intake: Intake;
   readonly #tailer: Tailer;
   readonly #replayer: Replayer;
+  readonly #recent: Recent;
   readonly #appender: Appender;
   /** Per kind, appends of this process under way. */
   readonly #appending: [number, number] = [0, 0];
@@ -96,6 +99,7 @@ class StoreFeed implements RunningFeed {
     this.#intake = intake;
     this.#tailer = new Tailer({ reader, tail, heads, intake, clock, log, options });
     this.#replayer = new Replayer({ reader, tail, heads, encode, clock, log, options });
+    this.#recent = new Recent({ reader, tail, heads, intake, onBehind: (newest) => this.notified(newest) });
     this.#appender = parts.openAppender((batch) => this.#tailer.ingest(batch));
   }
 
@@ -129,6 +133,11 @@ class StoreFeed implements RunningFeed {
     return this.#tailer.look();
   }
 
+  async recent(topic: Topic, cursor: bigint): Promise<readonly Message[] | undefined> {
+    this.#mustBeStarted();
+    return await this.#recent.above(topic, cursor);
+  }
+
   async publish(request: readonly NewMessage[]): Promise<void> {
     this.#mustBeStarted();
     const first = request[0];
@@ -154,6 +163,7 @@ class StoreFeed implements RunningFeed {
 
   setGone(kind: Kind, upTo: bigint): void {
     this.#replayer.setGone(kind, upTo);
+    this.#recent.setGone(kind, upTo);
   }
 
   stats(): FeedStats {

@@ -60,10 +60,14 @@ export class HeadIndex {
     }
   }
 
-  /** A message went into the tail. Ids of a kind come ascending. */
-  saw(topic: Topic, id: bigint): void {
-    this.#recent[kindOf(topic)].saw(id, this.#seen.get(topic) ?? 0n);
+  /** A message goes into the tail. Ids of a kind come ascending. Returns an id above which its topic had nothing before. */
+  saw(topic: Topic, id: bigint): bigint {
+    const kind = kindOf(topic);
+    const newest = this.#seen.get(topic);
+    const before = newest ?? this.#learnt.get(topic) ?? this.#watermark[kind];
+    this.#recent[kind].saw(id, newest ?? 0n);
     this.#note(topic, id);
+    return before;
   }
 
   /** Above this id, all ids of all topics of a kind are known, up to the newest that was seen. */

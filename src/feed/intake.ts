@@ -82,8 +82,7 @@ export class Intake {
     const { tail, hub, heads, encode } = this.#parts;
     if (row.id <= tail.headIds[row.kind]) return;
     const { kind, id, topic } = row;
-    const offset = tail.append({ kind, id, topic, entry: encode(row) });
-    heads.saw(topic, id);
+    const offset = tail.append({ kind, id, topic, entry: encode(row) }, heads.saw(topic, id));
     hub.offer(topic, offset);
   }
 

@@ -48,6 +48,12 @@ export interface Feed {
   /** Resolves after a look at the store that began after this call; concurrent callers share one. Rejects with StoreError. */
   look(): Promise<void>;
   /**
+   * All messages of a topic above a cursor, ascending, if memory can tell, whoever published them: those are among
+   * them whose publishing was acked before this call, here or on another node. `undefined`: ask the store. Rejects
+   * with StoreError.
+   */
+  recent(topic: Topic, cursor: bigint): Promise<readonly Message[] | undefined>;
+  /**
    * Stores all messages of a request or none, and resolves when they are durable AND in this node's tail.
    * @throws StoreError as `Appender.append`.
    */

@@ -33,8 +33,9 @@ const within: SQL = sql`(bytes_before = 0 OR bytes_before + octet_length(body) <
 
 /** Makes the statements of one connection. The server prepares each when it is first used. */
 export function prepareReads(session: SqlSession) {
+  const newestIds = session.database.select({ kind: sequences.kind, last: sequences.last }).from(sequences).toSQL();
   return {
-    sequences: session.database.select().from(sequences).prepare("sequences"),
+    sequences: () => session.run<readonly [kind: number, last: bigint]>(newestIds, {}),
     ...prepareLookups(session),
     ...preparePages(session),
     ...prepareRanges(session),

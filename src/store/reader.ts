@@ -42,8 +42,8 @@ export class SqlReader implements Reader {
   }
 
   async headIds(): Promise<PerKind<bigint>> {
-    const rows = await this.#ask((read) => read.sequences.execute());
-    const last = (kind: Kind) => rows.find((row) => row.kind === kind)?.last ?? 0n;
+    const rows = await this.#askQuickly((read) => read.sequences());
+    const last = (kind: Kind) => rows.find(([of]) => of === kind)?.[1] ?? 0n;
     return [last(GROUP), last(WELCOME)];
   }
 

@@ -2,7 +2,7 @@
 
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type Empty, EmptySchema } from "@bufbuild/protobuf/wkt";
-import { encodeEntry, type Placed, WELCOME_POINTER_ARM } from "./entry";
+import { groupMessageOf, type Placed, welcomeMessageOf } from "./entry";
 import {
   type GetNewestGroupMessageResponse,
   GetNewestGroupMessageResponseSchema,
@@ -16,10 +16,6 @@ import {
   type QueryWelcomeMessagesResponse,
   QueryWelcomeMessagesResponseSchema,
   SortDirection,
-  type WelcomeMessage,
-  WelcomeMessage_V1Schema,
-  WelcomeMessage_WelcomePointerSchema,
-  WelcomeMessageSchema,
 } from "./gen/mls/api/v1/mls_pb";
 
 /** Bytes of a group id or an installation key at most: a topic is an index key of the database. */
@@ -36,10 +32,16 @@ export interface Page {
   readonly cursor: bigint | undefined;
 }
 
+/** A message that was found, as its entry (see entry.ts). */
+export interface FoundRow {
+  readonly id: bigint;
+  readonly entry: Uint8Array;
+}
+
 /** What a query found. */
 export interface Found {
   readonly page: Page;
-  readonly rows: readonly Placed[];
+  readonly rows: readonly FoundRow[];
   /** Whether rows that were asked for did not fit into an answer. */
   readonly isCut: boolean;
 }
@@ -64,7 +66,7 @@ export function pageOf(paging: PagingInfo | undefined): Page | undefined {
 /** A page of group messages. */
 export function queryGroupMessagesResponse(found: Found): QueryGroupMessagesResponse {
   return create(QueryGroupMessagesResponseSchema, {
-    messages: found.rows.map(groupMessage),
+    messages: found.rows.map(({ entry }) => groupMessageOf(entry)),
     pagingInfo: pagingInfo(found.page, found.rows, found.isCut),
   });
 }
@@ -77,13 +79,13 @@ export function encodeQueryGroupMessagesResponse(found: Found): Uint8Array {
   const last = create(QueryGroupMessagesResponseSchema, {
     pagingInfo: pagingInfo(found.page, found.rows, found.isCut),
   });
-  return Buffer.concat([...found.rows.map(encodeEntry), toBinary(QueryGroupMessagesResponseSchema, last)]);
+  return Buffer.concat([...found.rows.map(({ entry }) => entry), toBinary(QueryGroupMessagesResponseSchema, last)]);
 }
 
 /** A page of welcomes. */
 export function queryWelcomeMessagesResponse(found: Found): QueryWelcomeMessagesResponse {
   return create(QueryWelcomeMessagesResponseSchema, {
-    messages: found.rows.map(welcomeMessage),
+    messages: found.rows.map(({ entry }) => welcomeMessageOf(entry)),
     pagingInfo: pagingInfo(found.page, found.rows, found.isCut),
   });
 }
@@ -103,20 +105,6 @@ export function groupMessage(row: Placed): GroupMessage {
   value.id = row.id;
   value.createdNs = row.createdNs;
   return create(GroupMessageSchema, { version: { case: "v1", value } });
-}
-
-/** A stored welcome. Its byte fields are views of the stored body. */
-function welcomeMessage(row: Placed): WelcomeMessage {
-  if (row.arm === WELCOME_POINTER_ARM) {
-    const value = fromBinary(WelcomeMessage_WelcomePointerSchema, row.body);
-    value.id = row.id;
-    value.createdNs = row.createdNs;
-    return create(WelcomeMessageSchema, { version: { case: "welcomePointer", value } });
-  }
-  const value = fromBinary(WelcomeMessage_V1Schema, row.body);
-  value.id = row.id;
-  value.createdNs = row.createdNs;
-  return create(WelcomeMessageSchema, { version: { case: "v1", value } });
 }
 
 /** What the node knows of a stored group message. Nothing of it is a view of the stored body. */

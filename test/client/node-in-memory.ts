@@ -44,7 +44,7 @@ export async function startNodeInMemory(options: { keepaliveMs?: number; port?: 
     stallMs: 60_000,
   });
   const publish = { feed, clock: systemClock, metrics: metrics.publish, maxMessageBytes: 3 * 1024 ** 2 };
-  const messages = { publish, query: { reader }, streams: host };
+  const messages = { publish, query: { feed, reader }, streams: host };
   const deps = { ...messages, ...memoryIdentityDeps(systemClock), metrics: metrics.serve, clock: systemClock };
   const server = await startH2({
     host: "127.0.0.1",

@@ -58,6 +58,15 @@ describe("the tail", () => {
     expect([tail.rows, tail.bytes, tail.get(4)]).toEqual([1, 10, undefined]);
   });
 
+  test("keeps beside each message what is known of its topic before it", () => {
+    const tail = new Tail({ maxRows: 2, maxBytes: 1_000 });
+    tail.append(message(GROUP, 7n));
+    tail.append(message(GROUP, 8n), 3n);
+    expect([tail.nothingAbove(1), tail.nothingAbove(2), tail.nothingAbove(3)]).toEqual([6n, 3n, 0n]);
+    tail.append(message(GROUP, 9n), 4n);
+    expect([tail.nothingAbove(1), tail.nothingAbove(2), tail.nothingAbove(3)]).toEqual([0n, 3n, 4n]);
+  });
+
   test("starts above what the store has, and only while it is empty", () => {
     const tail = new Tail({ maxRows: 3, maxBytes: 100 });
     tail.startAt([7n, 9n]);

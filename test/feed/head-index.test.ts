@@ -32,6 +32,14 @@ describe("the head index", () => {
     expect(index.isCurrent(testTopic(WELCOME, 1), 19n)).toBeUndefined();
   });
 
+  test("tells of each message above which id its topic had nothing before", () => {
+    const index = new HeadIndex(4, 0);
+    index.startAt([10n, 0n]);
+    index.learn(b, 4n, index.generation);
+    expect([index.saw(a, 11n), index.saw(b, 12n), index.saw(a, 13n), index.saw(c, 14n)]).toEqual([10n, 4n, 11n, 10n]);
+    expect(index.saw(b, 15n)).toBe(12n); // had to leave for c, and was the quietest
+  });
+
   test("of more topics than there is room for the quietest are not known from the start", () => {
     const index = new HeadIndex(2, RECENT_IDS);
     index.startAt([10n, 0n]);

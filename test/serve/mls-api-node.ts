@@ -35,6 +35,8 @@ export interface TestNodeOptions {
   /** A database that another node has, too. Its own unless told. */
   readonly database?: TestDatabase;
   readonly keepaliveMs?: number;
+  /** Messages that its tail keeps. */
+  readonly tailRows?: number;
   /** None unless told. */
   readonly chains?: ChainReader;
 }
@@ -53,7 +55,7 @@ export async function openNode(options: TestNodeOptions = {}): Promise<TestNode>
       encode: encodeEntry,
       clock,
       log,
-      options: { pollMs: 1_000 },
+      options: { pollMs: 1_000, ...(options.tailRows === undefined ? {} : { tailRows: options.tailRows }) },
     }),
   );
   await feed.start();
@@ -72,7 +74,7 @@ export async function openNode(options: TestNodeOptions = {}): Promise<TestNode>
   counts.watch(host.streams);
   const deps: ServiceDeps = {
     publish: { feed, clock, metrics: metrics.publish, maxMessageBytes: MAX_MESSAGE_BYTES },
-    query: { reader: store.reader },
+    query: { feed, reader: store.reader },
     identity: {
       log: store.identities,
       chains: options.chains ?? NO_CHAINS,

@@ -74,6 +74,7 @@ export async function openUnaryNode(): Promise<UnaryNode> {
       maxMessageBytes: MAX_MESSAGE_BYTES,
     },
     query: {
+      feed: { recent: (...asked) => orFail(() => feed.recent(...asked)) },
       reader: {
         ofTopic: (...asked) => orFail(() => reader.ofTopic(...asked)),
         heads: (topics) => orFail(() => reader.heads(topics)),

@@ -1,8 +1,11 @@
 /** The RPCs of MlsApi that read. Each is a plain function, so that any way of speaking to the node can call it. */
 
+import type { Message } from "../../core/message";
 import { GROUP, type Kind, type Topic, WELCOME } from "../../core/topic";
+import type { Feed } from "../../feed/types";
 import type { Reader, StoredMessage } from "../../store/types";
 import { topicOfBytes } from "../../wire/bytes";
+import { encodeEntry } from "../../wire/entry";
 import type {
   GetNewestGroupMessageRequest,
   GetNewestGroupMessageResponse,
@@ -22,8 +25,9 @@ import {
 import { invalidArgument, resourceExhausted } from "../errors";
 import { checkIdentifier, MAX_ANSWER_BYTES, pageAsked } from "./checks";
 
-/** What reading takes. The reader asks the database, so a client reads its own writes whichever node took them. */
+/** What reading takes. Both answer with all that was acked before, so a client reads its own writes whichever node took them. */
 export interface QueryDeps {
+  readonly feed: Pick<Feed, "recent">;
   readonly reader: Pick<Reader, "ofTopic" | "heads" | "byIds">;
 }
 
@@ -105,10 +109,20 @@ async function* rowsOf({ reader }: QueryDeps, ids: readonly bigint[]): AsyncGene
   }
 }
 
-async function pageOfTopic({ reader }: QueryDeps, topic: Topic, page: Page): Promise<Found> {
+async function pageOfTopic({ feed, reader }: QueryDeps, topic: Topic, page: Page): Promise<Found> {
+  // The way in which clients ask for what is new.
+  const recent = page.direction === "ascending" ? await feed.recent(topic, page.cursor ?? 0n) : undefined;
+  if (recent !== undefined && fits(recent)) return { page, rows: recent.slice(0, page.limit), isCut: false };
   const size = { rows: page.limit, bytes: MAX_ANSWER_BYTES };
   const { messages, isCut } = await reader.ofTopic(topic, page.direction, page.cursor, size);
-  return { page, rows: messages, isCut };
+  return { page, rows: messages.map((message) => ({ id: message.id, entry: encodeEntry(message) })), isCut };
+}
+
+/** Whether messages have no more bytes than one answer may. */
+function fits(messages: readonly Message[]): boolean {
+  let bytes = 0;
+  for (const { entry } of messages) bytes += entry.byteLength;
+  return bytes <= MAX_ANSWER_BYTES;
 }
 
 function topicAsked(field: string, kind: Kind, identifier: Uint8Array): Topic {
