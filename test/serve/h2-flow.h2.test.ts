@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { create } from "@bufbuild/protobuf";
-import { GROUP } from "../../src/core/topic";
+import { GROUP, topicBytes } from "../../src/core/topic";
+import { inEnvelope } from "../../src/serve/framing/envelope";
 import { leave } from "../../src/serve/lifecycle";
 import { SubscribeGroupMessagesRequestSchema } from "../../src/wire/gen/mls/api/v1/mls_pb";
 import { envelopeOf, GrpcClient, mutateRequest, SUBSCRIBE_PATH, saidIn } from "../support/h2-grpc";
@@ -59,6 +60,38 @@ describe("readers that are slow, gone or dead", () => {
     expect(first?.[1].account.liveMessages).toBeLessThan(200);
     expect(first?.[1].account.dueOffsets).toBeGreaterThan(1_800);
     neighbour.call.cancel();
+  });
+
+  test("a reader that takes nothing on one stream of its connection gets all on the others, whatever their order", async () => {
+    for (const stalled of [1, 3]) {
+      await using node = await TestNode.start();
+      using client = await RawH2Client.open({ port: node.port, windowBytes: WINDOW_BYTES });
+      const others = [1, 3, 5].filter((stream) => stream !== stalled);
+      for (const stream of [1, 3, 5]) await openWatching(client, stream);
+      for (const stream of others) client.widen(stream, 1 << 24);
+      for (let round = 1; round <= 20; round++) {
+        node.publish(A, 10, 1_000);
+        for (const stream of others) await until(() => liveIds(client, stream).length === round * 10, "the messages");
+      }
+      for (const stream of others) expect(liveIds(client, stream)).toEqual(idsTo(200));
+      expect(client.bodyOf(stalled).length).toBeLessThanOrEqual(WINDOW_BYTES);
+    }
+  });
+
+  test("and so does a stream that Connect serves", async () => {
+    await using node = await TestNode.start();
+    using client = await RawH2Client.open({ port: node.port, windowBytes: WINDOW_BYTES });
+    await openWatching(client, 1);
+    client.request(3, "/xmtp.mls.api.v1.MlsApi/SubscribeGroupMessages", { "content-type": "application/grpc+json" });
+    const groupId = Buffer.from(topicBytes(A)).subarray(1).toString("base64");
+    client.data(3, inEnvelope(0, Buffer.from(JSON.stringify({ filters: [{ groupId }] }))), true);
+    await until(() => node.feed.stats().subscribers === 2, "both to be subscribed");
+    client.widen(3, 1 << 24);
+    for (let round = 1; round <= 20; round++) {
+      node.publish(A, 10, 1_000);
+      await until(() => client.bodyOf(3).length > round * 10_000, "the messages");
+    }
+    expect(client.bodyOf(1).length).toBeLessThanOrEqual(WINDOW_BYTES);
   });
 
   test("a reader that falls out of the tail and comes back is healed, in order, without a gap (I1, I2, R-16)", async () => {

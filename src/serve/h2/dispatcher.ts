@@ -11,6 +11,7 @@ import { openRawUnary } from "./raw-unary";
 import { replyRefused, replyUnimplemented } from "./reply";
 import { type RouteTable, routeOf, type StreamRoute } from "./route";
 import { routeTable } from "./route-table";
+import type { SessionFlush } from "./session-flush";
 import type { UnaryTrailers } from "./unary-trailers";
 
 export interface DispatcherParts {
@@ -28,6 +29,7 @@ export interface SharedByStreams {
   readonly guard: ConnectionGuard;
   readonly group: TurnGroup;
   readonly trailers: UnaryTrailers;
+  readonly flush: SessionFlush;
 }
 
 /** How long the request of a call that is no stream may take to arrive, in milliseconds. */
@@ -47,7 +49,7 @@ export class Dispatcher {
   serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, connection: SharedByStreams): void {
     const { streams, maxRequestBytes } = this.#parts;
     const { clock, alarms, log, stallMs } = streams;
-    const { guard, trailers } = connection;
+    const { guard, trailers, flush } = connection;
     const { budget } = guard;
     const route = routeOf(headers, this.#table);
     switch (route.kind) {
@@ -62,7 +64,7 @@ export class Dispatcher {
         break;
       case "ordinary":
         void serveOrdinary(stream, headers, route.method.handler, {
-          ...{ clock, log, stallMs, budget },
+          ...{ clock, log, stallMs, budget, flush },
           uploadMs: route.method.streaming ? undefined : UPLOAD_MS,
           streamMessageBytes: route.method.streaming ? maxRequestBytes : undefined,
         });
@@ -78,9 +80,9 @@ export class Dispatcher {
     }
   }
 
-  #streamParts({ guard, group }: SharedByStreams, { rpc, protocol }: StreamRoute): RawStreamParts {
-    const { streams, maxRequestBytes } = this.#parts;
+  #streamParts({ guard, group, flush }: SharedByStreams, { rpc, protocol }: StreamRoute): RawStreamParts {
+    const { streams: host, maxRequestBytes } = this.#parts;
     const { budget, suspect: onBelievedGone } = guard;
-    return { host: streams, encoder: this.#encoder, rpc, protocol, group, budget, maxRequestBytes, onBelievedGone };
+    return { host, encoder: this.#encoder, rpc, protocol, group, flush, budget, maxRequestBytes, onBelievedGone };
   }
 }

@@ -7,12 +7,15 @@ import { messageOf } from "../../base/thrown";
 import type { ByteBudget } from "../byte-budget";
 import { HeldRequest } from "../held-request";
 import { dismiss } from "./dismiss";
+import type { SessionFlush } from "./session-flush";
 
 export interface OrdinaryParts {
   readonly clock: Clock;
   readonly log: Logger;
   /** Requests of the connection that are held. */
   readonly budget: ByteBudget;
+  /** Of the connection. */
+  readonly flush: SessionFlush;
   /** Of a stream, how large a message of its requests may be, in bytes; `undefined`: it is no stream. */
   readonly streamMessageBytes: number | undefined;
   /** How long the request of a call that is no stream may take to arrive, in milliseconds; `undefined`: for ever. */
@@ -71,22 +74,30 @@ async function respond(
   stream: ServerHttp2Stream,
   answer: UniversalServerResponse,
   gone: AbortSignal,
-  { clock, budget, stallMs }: OrdinaryParts,
+  { clock, budget, stallMs, flush }: OrdinaryParts,
 ): Promise<void> {
   if (gone.aborted) return;
   const { trailer } = answer;
   stream.respond({ ":status": answer.status, ...plain(answer.header) }, { waitForTrailers: trailer !== undefined });
   // Trailers are complete only when the body has ended.
-  if (trailer !== undefined) stream.once("wantTrailers", () => stream.sendTrailers(plain(trailer)));
+  if (trailer !== undefined) {
+    stream.once("wantTrailers", () => {
+      stream.sendTrailers(plain(trailer));
+      flush.soon();
+    });
+  }
   for await (const chunk of answer.body ?? []) {
     if (gone.aborted) return;
-    if (stream.write(chunk)) continue;
+    const hasRoom = stream.write(chunk);
+    if (stream.writableLength > 0) flush.soon();
+    if (hasRoom) continue;
     using _stall = clock.after(stallMs, () => stream.close(constants.NGHTTP2_CANCEL));
     await once(stream, "drain", { signal: gone });
   }
   if (!stream.readableEnded) stream.on("data", (chunk: Uint8Array) => budget.receive(chunk.length));
   dismiss(stream, clock);
   stream.end();
+  flush.soon();
 }
 
 function plain(headers: Headers | undefined): OutgoingHttpHeaders {

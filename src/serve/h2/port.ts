@@ -13,6 +13,7 @@ import { Dispatcher, type SharedByStreams } from "./dispatcher";
 import { FloodWatch } from "./flood-watch";
 import { ConnectionGuard, DEFAULT_GUARD, type GuardOptions, WINDOW_BYTES } from "./guard";
 import { replyUnavailable } from "./reply";
+import { SessionFlush } from "./session-flush";
 import { UnaryTrailers } from "./unary-trailers";
 
 export interface H2Options {
@@ -207,7 +208,8 @@ class H2Port implements H2Server {
     const { clock, log, turns } = this.#options.streams;
     const guard = new ConnectionGuard(session, socket, { clock, log, options: this.#guard, held: this.#held });
     const group = turns.group();
-    this.#connections.set(session, { session, guard, group, trailers: new UnaryTrailers(group) });
+    const flush = new SessionFlush(group, socket);
+    this.#connections.set(session, { session, guard, group, trailers: new UnaryTrailers(group), flush });
     socket.on("close", () => this.#connections.delete(session));
     if (this.#connections.size > this.#guard.maxConnections) {
       guard.cut("too many connections", http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);

@@ -8,6 +8,7 @@ import type { TurnGroup } from "../stream/turn";
 import { dismiss } from "./dismiss";
 import type { FrameEncoder } from "./frame-encoder";
 import { RequestReader } from "./request-reader";
+import type { SessionFlush } from "./session-flush";
 import type { StreamProtocol } from "./stream-protocol";
 import type { StreamRpc } from "./stream-rpc";
 
@@ -30,6 +31,7 @@ export interface RawStreamParts {
   readonly encoder: FrameEncoder;
   /** The turns of the connection. */
   readonly group: TurnGroup;
+  readonly flush: SessionFlush;
   /** Requests of the connection's streams that are not whole yet. */
   readonly budget: ByteBudget;
   readonly maxRequestBytes: number;
@@ -123,6 +125,7 @@ class RawStream {
     const sliced = bytes.length > SLICE_BYTES;
     this.#rest = sliced ? bytes.subarray(SLICE_BYTES) : undefined;
     this.#stream.write(sliced ? bytes.subarray(0, SLICE_BYTES) : bytes, this.#onWritten);
+    if (this.#stream.writableLength > 0) this.#parts.flush.soon();
   }
 
   /** The transport took a write: not that the peer has it, but that there is room again. */
@@ -171,7 +174,10 @@ class RawStream {
     this.#stream.once("finish", () => {
       if (!this.#stream.readableEnded) this.#gone(true);
     });
-    this.#parts.protocol.end(this.#stream, statusOfEnd(end));
+    const { protocol, flush } = this.#parts;
+    protocol.end(this.#stream, statusOfEnd(end));
+    flush.soon();
+    this.#stream.once("wantTrailers", () => flush.soon());
   }
 
   /** The session is over and watches the clock no longer: neither may its last bytes wait for ever. */
