@@ -1,11 +1,12 @@
 import { once } from "node:events";
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from "node:http2";
-import type { UniversalHandlerFn, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import type { UniversalHandlerFn, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import type { Clock } from "../../base/clock";
 import type { Logger } from "../../base/log";
 import { messageOf } from "../../base/thrown";
 import type { ByteBudget } from "../byte-budget";
 import { HeldRequest } from "../held-request";
+import { universalRequest } from "../universal-request";
 import { dismiss } from "./dismiss";
 import type { SessionFlush } from "./session-flush";
 
@@ -42,32 +43,14 @@ export async function serveOrdinary(
   try {
     // The response is still to come, on the same object.
     const body = held.counted(stream.iterator({ destroyOnReturn: false }));
-    const request = universalRequest(headers, body, gone.signal);
-    await respond(stream, await handler(request), gone.signal, parts);
+    const { ":method": method, ":path": path } = headers;
+    const { signal } = gone;
+    const request = universalRequest({ httpVersion: "2.0", method, path, headers, body, signal });
+    await respond(stream, await handler(request), signal, parts);
   } catch (error) {
     parts.log.debug("call cut", { path: headers[":path"], error: messageOf(error) });
     if (!stream.destroyed) stream.close(constants.NGHTTP2_INTERNAL_ERROR);
   }
-}
-
-function universalRequest(
-  headers: IncomingHttpHeaders,
-  body: AsyncIterable<Uint8Array>,
-  signal: AbortSignal,
-): UniversalServerRequest {
-  const header = new Headers();
-  for (const [name, value] of Object.entries(headers)) {
-    if (value === undefined || name.startsWith(":")) continue;
-    header.set(name, Array.isArray(value) ? value.join(", ") : value);
-  }
-  return {
-    httpVersion: "2.0",
-    method: headers[":method"] ?? "",
-    url: new URL(headers[":path"] ?? "/", "http://localhost").href,
-    header,
-    body,
-    signal,
-  };
 }
 
 async function respond(

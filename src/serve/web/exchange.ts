@@ -7,6 +7,7 @@ import { messageOf } from "../../base/thrown";
 import { ByteBudget, type SharedBudget } from "../byte-budget";
 import { headersFirst, type UniversalHandler } from "../headers-first";
 import { HeldRequest } from "../held-request";
+import { type ArrivedRequest, universalRequest } from "../universal-request";
 import { CORS_HEADERS } from "./cors";
 
 /** What an exchange may take. */
@@ -48,7 +49,7 @@ export async function serveExchange(exchange: Exchange, handler: UniversalHandle
   try {
     // Whoever stops reading requests early may still have an answer to give: the connection stays.
     const body = held.counted(request.iterator({ destroyOnReturn: false }));
-    const answer = await headersFirst(handler)(universalRequest(request, body, gone.signal));
+    const answer = await headersFirst(handler)(universalRequest(arrived(request, body, gone.signal)));
     response.writeHead(answer.status, { ...CORS_HEADERS, ...Object.fromEntries(answer.header ?? []) });
     if (methodKind === "unary") await writeWhole(response, answer);
     else await writeStream(exchange, answer, gone.signal);
@@ -65,21 +66,11 @@ function holdRequest({ limits, held }: Exchange, isUnary: boolean): HeldRequest 
   return new HeldRequest(budget, isUnary ? undefined : limits.maxRequestBytes);
 }
 
-function universalRequest(request: IncomingMessage, body: AsyncIterable<Uint8Array>, signal: AbortSignal) {
-  const header = new Headers();
-  for (const [name, value] of Object.entries(request.headers)) {
-    if (value !== undefined) header.set(name, Array.isArray(value) ? value.join(", ") : value);
-  }
-  return {
-    // Connect takes HTTP/1.1 for half-duplex and refuses bidi streams on it. Here both directions flow at once, and
-    // who cannot make use of that sends all requests first.
-    httpVersion: "",
-    method: request.method ?? "",
-    url: new URL(request.url ?? "/", "http://localhost").href,
-    header,
-    body,
-    signal,
-  };
+function arrived(request: IncomingMessage, body: AsyncIterable<Uint8Array>, signal: AbortSignal): ArrivedRequest {
+  const { method, url: path, headers } = request;
+  // Connect takes HTTP/1.1 for half-duplex and refuses bidi streams on it. Here both directions flow at once, and
+  // who cannot make use of that sends all requests first.
+  return { httpVersion: "", method, path, headers, body, signal };
 }
 
 async function writeWhole(response: ServerResponse, answer: UniversalServerResponse): Promise<void> {
