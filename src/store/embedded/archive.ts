@@ -1,20 +1,11 @@
 /** Postgres out of the compiled program: an archive inside it, unpacked beside the data on the first start. */
 
 import { createHash } from "node:crypto";
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-} from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { locateBinaries, POSTGRES_MAJOR, type PostgresBinaries, readBinaries } from "./binaries";
 import { BUNDLED_POSTGRES } from "./bundled";
+import { syncToDisk } from "./sync";
 
 /** How directories of unpacked binaries are named, before the hash of the archive. */
 const PREFIX = `postgres-${POSTGRES_MAJOR}-bin-`;
@@ -70,12 +61,5 @@ function renameUnlessThere(from: string, to: string): void {
 /** Waits until files and directories are on disk: the name alone must not survive a loss of power. */
 function syncTree(root: string): void {
   const paths = readdirSync(root, { recursive: true, encoding: "utf8" }).map((path) => join(root, path));
-  for (const path of [...paths, root]) {
-    const file = openSync(path, "r");
-    try {
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-  }
+  for (const path of [...paths, root]) syncToDisk(path);
 }

@@ -1,20 +1,8 @@
 /** A real Postgres 18 of our own in the data directory: what runs when no DATABASE_URL is given. */
 
 import { createHash } from "node:crypto";
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-} from "node:fs";
-import { tmpdir, totalmem } from "node:os";
+import { chmodSync, existsSync, lstatSync, mkdirSync, realpathSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Clock, pause } from "../../base/clock";
 import type { Logger } from "../../base/log";
@@ -22,19 +10,13 @@ import { messageOf } from "../../base/thrown";
 import { StoreError } from "../error";
 import type { DatabaseTarget } from "../target";
 import { removeOtherBinaries } from "./archive";
-import { libraryPath, POSTGRES_MAJOR, type PostgresBinaries } from "./binaries";
-import { clearLeftover, clusterName } from "./leftover";
+import { libraryPath, type PostgresBinaries } from "./binaries";
+import { checkVersion, makeCluster } from "./cluster";
+import { clearLeftover } from "./leftover";
 import { lockDirectory } from "./lock";
 import { chooseOwner, makeServerDirectory, type ServerOwner } from "./owner";
-import {
-  initCluster,
-  LOG_LINE_PREFIX,
-  type RunningServer,
-  readIfAny,
-  type ServerHost,
-  SUPERUSER,
-  startServer,
-} from "./server";
+import { type RunningServer, type ServerHost, SUPERUSER, startServer } from "./server";
+import { PORT, serverSettings } from "./settings";
 
 export interface EmbeddedOptions {
   /** Where everything is kept: made if it is missing. One node at a time. */
@@ -54,8 +36,6 @@ export interface EmbeddedDatabase extends AsyncDisposable {
 
 /** A unix socket's path must fit into 107 bytes on Linux. */
 const MAX_SOCKET_PATH_BYTES = 107;
-const PORT = 5432;
-const MIB = 1 << 20;
 
 /** Pauses before a server that died is started again, in milliseconds: doubling, from the first when it had run well. */
 const FIRST_RESTART_MS = 20;
@@ -193,40 +173,6 @@ class Embedded {
   }
 }
 
-/** Makes the cluster under another name first: one that was cut short is never taken for one that is whole. */
-async function makeCluster(host: ServerHost): Promise<void> {
-  const parent = join(host.cluster, "..");
-  const unfinished = `${host.cluster}.new-`;
-  for (const name of readdirSync(parent)) {
-    const path = join(parent, name);
-    if (path.startsWith(unfinished)) rmSync(path, { recursive: true, force: true });
-  }
-  const cluster = `${unfinished}${process.pid}`;
-  makeServerDirectory(cluster, host.owner);
-  await initCluster({ ...host, cluster }, true);
-  renameSync(cluster, host.cluster);
-  syncDirectory(parent);
-}
-
-function syncDirectory(path: string): void {
-  const directory = openSync(path, "r");
-  try {
-    fsyncSync(directory);
-  } finally {
-    closeSync(directory);
-  }
-}
-
-function checkVersion(cluster: string): void {
-  const version = readIfAny(join(cluster, "PG_VERSION")).trim();
-  if (version === POSTGRES_MAJOR) return;
-  const found = version === "" ? "no database" : `a database of Postgres ${version}`;
-  throw new StoreError(
-    "incompatible",
-    `${cluster} holds ${found}, and this program runs Postgres ${POSTGRES_MAJOR}; dump it with a tideline of that version and load it into a new directory, or choose another data directory`,
-  );
-}
-
 /** In the data directory, or under the system's temporary one when its path would be too long for a socket. */
 function chooseSocketDirectory(dataDir: string): string {
   const own = join(dataDir, "socket");
@@ -245,40 +191,4 @@ function makeSocketDirectory(path: string, owner: ServerOwner): void {
   rmSync(path, { recursive: true, force: true });
   makeServerDirectory(path, owner);
   chmodSync(path, 0o700);
-}
-
-/** Sized by the machine's memory; shared buffers cost only what is used of them. */
-function serverSettings(cluster: string, socketDirectory: string): Readonly<Record<string, string>> {
-  const sharedMiB = Math.min(512, Math.max(64, Math.floor(totalmem() / MIB / 16)));
-  return {
-    cluster_name: clusterName(cluster),
-    listen_addresses: "",
-    unix_socket_directories: socketDirectory,
-    unix_socket_permissions: "0700",
-    port: `${PORT}`,
-    max_connections: "100",
-    shared_buffers: `${sharedMiB}MB`,
-    effective_cache_size: `${sharedMiB * 4}MB`,
-    // Whatever the cluster's own files say: an acked message is on disk.
-    fsync: "on",
-    full_page_writes: "on",
-    synchronous_commit: "on",
-    max_wal_size: "1GB",
-    max_wal_senders: "0",
-    max_logical_replication_workers: "0",
-    // Our reads are probes of indexes; helpers of all sorts would only take memory.
-    io_method: "sync",
-    max_parallel_workers_per_gather: "0",
-    random_page_cost: "1.1",
-    jit: "off",
-    timezone: "UTC",
-    log_timezone: "UTC",
-    // To our log, without rows, statements and parameters.
-    log_destination: "stderr",
-    logging_collector: "off",
-    log_line_prefix: LOG_LINE_PREFIX,
-    log_error_verbosity: "terse",
-    log_min_error_statement: "panic",
-    log_min_messages: "warning",
-  };
 }
