@@ -81,12 +81,13 @@ async function writeJunit(path: string, results: readonly CaseResult[], io: Io):
   }
 }
 
-function runOptions({ group, case: ids, slow, concurrency }: ConformanceOptions, io: Io): RunOptions {
+function runOptions({ group, case: ids, slow, concurrency, patience }: ConformanceOptions, io: Io): RunOptions {
   return {
     ...(group !== undefined && { groups: group }),
     ...(ids !== undefined && { ids: ids.split(",").map((id) => id.trim()) }),
     slow,
     concurrency,
+    patienceMs: patience * 1_000,
     signal: io.signal,
   };
 }

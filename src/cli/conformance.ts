@@ -44,6 +44,12 @@ const SETTINGS = {
     default: "12",
     sentence: "Cases under way at once.",
   },
+  patience: {
+    flag: "patience",
+    kind: integer("seconds", 1, 600),
+    default: "5",
+    sentence: "How long a case waits for what has to come soon: more for a node that is slow or far away.",
+  },
   fuzz: {
     flag: "fuzz",
     kind: optional(integer("seconds", 1, 86_400)),

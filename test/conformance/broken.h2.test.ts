@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { systemClock } from "../../src/base/clock";
 import { CASES } from "../../src/conformance/catalogue";
-import { type CaseResult, runCase, runConformance } from "../../src/conformance/run";
+import { runCase } from "../../src/conformance/run";
 import { brokenBy, FAULTS, type Fault } from "./model/faults";
 import { ModelNode } from "./model/node";
+import { notPassed, outcomesAt } from "./not-passed";
 
 /** The case that catches each fault. */
 const CATCHER: Readonly<Record<Fault, string>> = {
@@ -81,6 +82,8 @@ const SHORT_KEEPALIVE_MS = 300;
 /** Longer than the second that a reaping may be late, which would hide a question that is asked again. */
 const LONG_KEEPALIVE_MS = 1_500;
 const IMPATIENCE_MS = 700;
+/** A machine that stands still at the wrong moment may hide a fault from the case that looks for it, but not again and again. */
+const LOOKS = 3;
 const AT_ONCE = 8;
 
 /** Runs the case against a model with this fault. Started need not be heard first: its promise is known. */
@@ -89,19 +92,13 @@ async function caught(fault: Fault, id: string): Promise<boolean> {
   await using node = await ModelNode.start({ keepaliveMs, broken: brokenBy(fault) });
   const setting = { address: node.address, keepaliveMs, patienceMs: IMPATIENCE_MS, clock: systemClock };
   const one = CASES.find((candidate) => candidate.id === id);
-  return one !== undefined && isBad(await runCase(one, setting));
-}
-
-function isBad({ verdict }: CaseResult): boolean {
-  return verdict !== "passed";
+  return one !== undefined && (await runCase(one, setting)).verdict !== "passed";
 }
 
 describe("the kit itself", () => {
   test("passes the unbroken model, case by case", async () => {
     await using node = await ModelNode.start({ keepaliveMs: KEEPALIVE_MS });
-    const results = await Array.fromAsync(runConformance(node.address));
-    expect(results.filter(isBad).map((result) => `${result.case.id}: ${result.words}`)).toEqual([]);
-    expect(results.length).toBe(CASES.length);
+    expect(await notPassed((ids) => outcomesAt(node.address, ids))).toEqual([]);
   });
 
   test("catches every broken model, by the case named for it", async () => {
@@ -111,7 +108,9 @@ describe("the kit itself", () => {
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
         const [name, id] = next;
         if (!isFault(name)) continue;
-        if (!(await caught(name, id))) missed.push(`${name} by ${id}`);
+        let isCaught = false;
+        for (let look = 0; look < LOOKS && !isCaught; look++) isCaught = await caught(name, id);
+        if (!isCaught) missed.push(`${name} by ${id}`);
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, lane));

@@ -16,10 +16,6 @@ const ROOT = join(import.meta.dir, "../..");
 const NOBODY = 65_534;
 const isRoot = process.getuid?.() === 0;
 
-/** Generous on purpose: machines that run tests are busy. What is usual is in docs/benchmarks.md. */
-const COLD_MS = 15_000;
-const WARM_MS = 8_000;
-
 let work = "";
 let built = "";
 
@@ -124,7 +120,7 @@ describe("the executable, alone in an empty directory with an empty environment"
       const keys = makeInstallationKeys();
       await register(cold.serving.grpc, owner, keys);
       await cold.end("SIGKILL");
-      await until(() => processesOf(place.directory).length === 0, "its database to stop with it", 10_000);
+      await until(() => processesOf(place.directory).length === 0, "its database to stop with it");
 
       await using warm = await serve(place);
       process.stderr.write(`  ${name}: cold ${cold.startMs.toFixed(0)} ms, warm ${warm.startMs.toFixed(0)} ms\n`);
@@ -137,8 +133,6 @@ describe("the executable, alone in an empty directory with an empty environment"
         updates: 1,
         packages: 1,
       });
-      expect(cold.startMs).toBeLessThan(COLD_MS);
-      expect(warm.startMs).toBeLessThan(WARM_MS);
       expect((await fetch(`http://${warm.serving.admin}/livez`)).status).toBe(200);
     });
   }

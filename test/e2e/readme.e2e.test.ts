@@ -78,5 +78,5 @@ test("`run dev` prints where the node is, and Ctrl-C leaves nothing behind", asy
   const postgres = join(dataDir, "postgres/postmaster.pid");
   const [pid] = readFileSync(postgres, "utf8").split("\n");
   await node.end("SIGINT");
-  await until(() => !isAlive(Number(pid)), "the database to stop", 10_000);
+  await until(() => !isAlive(Number(pid)), "the database to stop");
 });

@@ -67,7 +67,8 @@ test("a certificate that nobody vouches for is not spoken to, and it is said how
 
 test("the conformance kit holds a node against the protocol over TLS", async () => {
   const groups = "opening,acks,seam";
-  const { out, err, code } = await tideline(["conformance", address, "--json", "--group", groups], trusted());
+  const args = ["conformance", address, "--json", "--group", groups, "--patience", "60"];
+  const { out, err, code } = await tideline(args, trusted());
   expect(out.split("\n").filter((line) => line !== "" && !line.includes('"verdict":"passed"'))).toEqual([]);
   expect(err).toContain("cases");
   expect(code).toBe(0);

@@ -6,23 +6,28 @@ import type { ProbeStream } from "../client/probe-stream";
 import { expectSame, expectThat, fail } from "../failure";
 import { blockedWave } from "./scenes";
 
-/** What a server's timers and the way may add, in milliseconds. */
-const TOLERANCE_MS = 1_000;
+/** What a server's timers and the way may add, in milliseconds: a second, or more where it is given more time for everything. */
+const MIN_TOLERANCE_MS = 1_000;
+const TOLERANCES_PER_PATIENCE = 5;
 /** V1 with nothing in it: read, and answered by nothing. */
 const EMPTY_V1 = Buffer.from([0x0a, 0x00]);
+
+function toleranceMs({ patienceMs }: NodeUnderTest): number {
+  return Math.max(MIN_TOLERANCE_MS, patienceMs / TOLERANCES_PER_PATIENCE);
+}
 
 /** Waits for the `times`th Ping. Returns how long that took, in milliseconds. */
 async function pinged(node: NodeUnderTest, stream: ProbeStream, times = 1): Promise<number> {
   const begun = node.clock.now();
-  const words = `Ping ${times} within an interval of ${node.keepaliveMs} ms and ${TOLERANCE_MS} ms`;
-  await stream.until(() => stream.count("ping") >= times, words, node.keepaliveMs + TOLERANCE_MS);
+  const words = `Ping ${times} within an interval of ${node.keepaliveMs} ms and ${toleranceMs(node)} ms`;
+  await stream.until(() => stream.count("ping") >= times, words, node.keepaliveMs + toleranceMs(node));
   return node.clock.now() - begun;
 }
 
 /** Waits until the stream is reaped; `since` = when its Ping came. */
 async function reaped(node: NodeUnderTest, stream: ProbeStream): Promise<void> {
   const begun = node.clock.now();
-  const end = await stream.ended(node.keepaliveMs + TOLERANCE_MS);
+  const end = await stream.ended(node.keepaliveMs + toleranceMs(node));
   expectThat(end.code === CODE.deadlineExceeded, "DEADLINE_EXCEEDED (4)", showStatus(end));
   const tookMs = node.clock.now() - begun;
   const early = node.keepaliveMs * 0.5;
@@ -88,12 +93,12 @@ export const LIVENESS = casesOf("liveness", [
     run: async (node) => {
       const stream = node.open();
       await stream.started();
-      const until = node.clock.now() + node.keepaliveMs + TOLERANCE_MS;
+      const until = node.clock.now() + node.keepaliveMs + toleranceMs(node);
       while (node.clock.now() < until && stream.count("ping") === 0) {
         stream.message(EMPTY_V1, "ignored");
         await node.sleep(node.keepaliveMs / 10);
       }
-      expectThat(stream.count("ping") === 1, "a Ping within an interval", stream.account());
+      expectThat(stream.count("ping") > 0, "a Ping within an interval", stream.account());
     },
   },
   {
@@ -165,7 +170,7 @@ export const LIVENESS = casesOf("liveness", [
       const stream = node.open({ answering: false });
       await stream.subscribe(1n, a);
       await pinged(node, stream);
-      const until = node.clock.now() + node.keepaliveMs + TOLERANCE_MS;
+      const until = node.clock.now() + node.keepaliveMs + toleranceMs(node);
       while (node.clock.now() < until && stream.end === undefined) {
         await node.publish(a);
         await node.sleep(node.keepaliveMs / 10);

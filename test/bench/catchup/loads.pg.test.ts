@@ -1,6 +1,7 @@
 /** That the loads of catchup, storm, memory, idle and mutate work at all, in the smallest sizes; no figure is judged. */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { until } from "../../support/until";
 import { holdStill } from "../idle/measure";
 import { HEAP_DOOR } from "../memory/heap";
 import { addTopics, holdIdle, stall } from "../memory/measure";
@@ -14,6 +15,18 @@ import { countAbove, fillShape, headOf, type StoreShape, topicOfId } from "./sha
 const TOPICS = 400;
 const SHAPE: StoreShape = { big: 0, topics: TOPICS, spread: TOPICS, bytes: 256 };
 const SETTLE_MS = 20;
+
+/** Measures, again when a machine that stood still for the fraction of a second in which that is done has left nothing to see. */
+async function measured<T>(measure: () => Promise<T>, isSeen: (found: T) => boolean): Promise<T> {
+  const found: T[] = [];
+  await until(async () => {
+    found.push(await measure());
+    return found.slice(-1).every(isSeen);
+  }, "a measurement that shows something");
+  const last = found.pop();
+  if (last === undefined) throw new Error("nothing was measured");
+  return last;
+}
 
 const parts = new AsyncDisposableStack();
 let database: BenchDatabase;
@@ -51,9 +64,11 @@ describe("on a node, in the smallest sizes,", () => {
 
   test("a storm is counted to the row, and each stream gets its message", async () => {
     const size = { streams: 20, topics: 10, connections: 4, seconds: 0.1 };
-    const { again, oneEach } = await raiseStorm({ ...node, databaseDir: database.directory }, size, TOPICS);
+    const { again, oneEach } = await measured(
+      () => raiseStorm({ ...node, databaseDir: database.directory }, size, TOPICS),
+      (storm) => storm.again.live.samples > 0,
+    );
     expect(again.rowsRead?.byTopic).toBeGreaterThanOrEqual(0);
-    expect(again.live.samples).toBeGreaterThan(0);
     expect(oneEach.deliveredMs).toBeGreaterThan(0);
   });
 
@@ -61,22 +76,26 @@ describe("on a node, in the smallest sizes,", () => {
     const [mutates, topics, stalled] = await Promise.all([
       mutate(node, { streams: 5, rate: 100, seconds: 0.1, adds: TOPICS }, 0),
       addTopics(node, { topics: 2_000, settleMs: SETTLE_MS }),
-      stall(node, { stalled: 10, halfSeconds: 0.1, tailBytes: 0, settleMs: SETTLE_MS }),
+      measured(
+        () => stall(node, { stalled: 10, halfSeconds: 0.1, tailBytes: 0, settleMs: SETTLE_MS }),
+        ({ beside }) => beside.liveP99Ms > 0,
+      ),
     ]);
     expect(mutates.big.ackMs).toBeGreaterThan(0);
     expect(topics.count).toBe(1_000);
-    expect(stalled.beside.liveP99Ms).toBeGreaterThan(0);
     expect(stalled.beside.end.heapBytes).toBeGreaterThan(0);
   });
 
   test("the bare servers do what the node does for idle streams", async () => {
-    await using pinging = await startServer(["test/bench/idle/reference.ts"], { KEEPALIVE_MS: "50" });
+    await using pinging = await startServer(["test/bench/idle/reference.ts"], { KEEPALIVE_MS: "200" });
     await using bare = await startServer(["test/bench/support/bare-node.ts"]);
-    const [idle, held] = await Promise.all([
-      holdStill(pinging, { streams: 20, connections: 4, keepaliveMs: 50, seconds: 0.2 }),
+    const [, held] = await Promise.all([
+      measured(
+        () => holdStill(pinging, { streams: 20, connections: 4, keepaliveMs: 200, seconds: 0.3 }),
+        ({ pings }) => pings > 0,
+      ),
       holdIdle(bare, { streams: 20, connections: 4, settleMs: SETTLE_MS }),
     ]);
-    expect(idle.pings).toBeGreaterThan(0);
     expect(held.count).toBe(20);
   });
 });

@@ -37,7 +37,7 @@ const endMeter = startMeter(readPids(values.pid));
 await Bun.sleep(measureMs);
 const metered = endMeter();
 
-const fewest = Math.floor(metered.ms / keepaliveMs) - 1;
+const fewest = Math.floor(measureMs / keepaliveMs) - 1;
 const lacking = pings.filter((count) => count < fewest).length;
 if (lacking > 0) throw new Error(`${lacking} of ${streams} streams got less than ${fewest} Pings`);
 console.log(JSON.stringify({ ...metered, pings: pings.reduce((sum, count) => sum + count, 0) }));

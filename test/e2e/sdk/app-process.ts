@@ -5,7 +5,7 @@ import { join } from "node:path";
 /** Where the SDKs are installed. */
 export const SDK_DIR = import.meta.dir;
 /** How long an operation may take before the test gives up; SDKs retry for long. */
-const OPERATION_MS = 45_000;
+const OPERATION_MS = 120_000;
 
 export type Json = Readonly<Record<string, unknown>>;
 

@@ -2,12 +2,10 @@
 
 import { randomBytes } from "node:crypto";
 import { systemClock } from "../../../src/base/clock";
-import { until } from "../../support/until";
+import { PATIENCE_MS, until } from "../../support/until";
 import { AppProcess, type Json } from "./app-process";
 
 const ASK_MS = 50;
-/** How long something may take to be heard; machines that run tests are busy. */
-const HEARD_MS = 30_000;
 
 /** A wallet: the contract's key if a contract is named, else the key itself. */
 export interface Wallet {
@@ -38,7 +36,7 @@ export async function eventually<T>(
   ask: () => Promise<T>,
   fits: (answer: T) => boolean,
   what: string,
-  withinMs = HEARD_MS,
+  withinMs = PATIENCE_MS,
 ): Promise<T> {
   const end = performance.now() + withinMs;
   for (;;) {
@@ -236,11 +234,11 @@ export class HeardStream {
   /** Waits until a conversation has been announced. */
   async heardOf(conversation: string): Promise<void> {
     const isThere = () => this.#told("conversation").some((told) => told["conversation"] === conversation);
-    await until(isThere, `conversation ${conversation}`, HEARD_MS);
+    await until(isThere, `conversation ${conversation}`);
   }
 
   /** Waits until this many texts have come. @throws Error with what came, after `withinMs`. */
-  async heard(count: number, withinMs = HEARD_MS): Promise<readonly string[]> {
+  async heard(count: number, withinMs = PATIENCE_MS): Promise<readonly string[]> {
     try {
       await until(() => this.texts.length >= count, `${count} texts`, withinMs);
     } catch (error) {
