@@ -87,7 +87,7 @@ export function parseSettings<S extends Settings>(input: ParseInput<S>): ParseRe
 
 /** A mistake as one line of text. */
 export function describeMistake({ where, wanted, came, todo }: Mistake): string {
-  return `${where}: wanted ${wanted}; came ${came}. ${todo}`;
+  return `${where}: wanted ${wanted}; got ${came}. ${todo}`;
 }
 
 /** Every value was read by the kind of its setting, so a value per name is all that can be missing. */

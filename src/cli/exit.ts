@@ -12,7 +12,7 @@ export const EXIT = {
   refused: { code: 4, sentence: "the node refused what was asked" },
   interrupted: { code: exitCodeOf("SIGINT"), sentence: "ended by Ctrl-C" },
   terminated: { code: exitCodeOf("SIGTERM"), sentence: "ended by SIGTERM" },
-  unread: { code: exitCodeOf("SIGPIPE"), sentence: "nobody reads the output any more" },
+  unread: { code: exitCodeOf("SIGPIPE"), sentence: "the reader of the output went away" },
 } as const satisfies Readonly<Record<string, { readonly code: number; readonly sentence: string }>>;
 
 export function exitCodesHelp(): string {

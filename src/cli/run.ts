@@ -13,7 +13,7 @@ import { tailCommand } from "./tail";
 const serveCommand = defineCommand({
   name: "serve",
   summary: "run a node",
-  details: "Without a database URL it brings its own Postgres, in the data directory. Ctrl-C ends it in good order.",
+  details: "Without a database URL it runs a Postgres of its own in the data directory. Ctrl-C stops it cleanly.",
   settings: SERVE_SETTINGS,
   positionals: NO_POSITIONALS,
   knownEnv: KNOWN_ENV,
@@ -91,7 +91,7 @@ function overview(): string {
     `tideline ${VERSION}: a self-hosted node for XIP-83 mutable subscription streams, and a client for it\n`,
     `Usage: tideline COMMAND [flags]\n`,
     `Commands:\n${commands}`,
-    "`tideline help COMMAND` tells the flags, variables and examples of a command.\n",
+    "`tideline help COMMAND` lists the flags, variables and examples of a command.\n",
     `Exit codes:\n${exitCodesHelp()}\n`,
   ].join("\n");
 }

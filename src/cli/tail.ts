@@ -13,7 +13,7 @@ const SETTINGS = {
     flag: "from",
     kind: cursor,
     default: "0",
-    sentence: "Begin above this message id; 0 is the beginning. Groups and welcomes count their ids apart.",
+    sentence: "Begin above this message id; 0 is the beginning. Groups and welcomes have ids of their own.",
   },
   historyOnly: {
     flag: "history-only",
@@ -25,7 +25,7 @@ const SETTINGS = {
     flag: "count",
     kind: optional(integer("messages", 1)),
     default: "",
-    sentence: "End after so many messages.",
+    sentence: "End after this many messages.",
   },
   json: { flag: "json", kind: toggle, default: "", sentence: "Print one JSON object per message and marker." },
   ...CLIENT_SETTINGS,
@@ -35,17 +35,17 @@ type Options = ValuesOf<typeof SETTINGS>;
 
 export const tailCommand = defineCommand({
   name: "tail",
-  summary: "print the messages of topics, first the stored ones, then new ones as they come",
+  summary: "print the messages of topics: the stored ones first, then new ones as they arrive",
   details: [
     `A TOPIC is ${TOPIC_FORMS}.`,
     "Each message is printed with its lane: the wave that brought it, or live. The stream answers Pings and",
-    "comes back by itself where it left off; what it has to say about that goes to stderr.",
+    "reconnects by itself where it left off; news of the connection go to stderr.",
   ].join("\n"),
   settings: SETTINGS,
   positionals: { usage: "TOPIC…", wanted: "at least one topic", min: 1, max: Number.MAX_SAFE_INTEGER },
   examples: [
-    { line: "tideline tail group:demo", does: "Everything of the group demo, until Ctrl-C." },
-    { line: "tideline tail --history-only --json group:demo | jq .text", does: "What there is, then the end." },
+    { line: "tideline tail group:demo", does: "Everything in the group demo, until Ctrl-C." },
+    { line: "tideline tail --history-only --json group:demo | jq .text", does: "What is stored, then the end." },
     { line: "tideline tail --from 1200 group:0x0a0b0c welcome:0x01ff", does: "Two topics, above id 1200." },
   ],
   run: (options, words, io) => runTail(options, words, io),

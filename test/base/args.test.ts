@@ -52,10 +52,10 @@ describe("a table of settings", () => {
 
   test("reports every mistake at once, each with what was wanted, what came and what to do", () => {
     expect(mistakes(["--colour", "green", "--cuont", "4"], { TIDELINE_COUNT: "11", TIDELINE_CONUT: "1" })).toEqual([
-      "--cuont: wanted a flag of this command; came an unknown one. Did you mean --count?",
-      "TIDELINE_CONUT: wanted a variable of tideline; came an unknown one. Did you mean TIDELINE_COUNT?",
-      'TIDELINE_COUNT: wanted a whole number from 1 to 10 (messages); came "11". Correct it, or leave it out for 3.',
-      '--colour: wanted one of red, blue; came "green". Correct it, or leave it out for red.',
+      "--cuont: wanted a flag of this command; got an unknown one. Did you mean --count?",
+      "TIDELINE_CONUT: wanted a variable of tideline; got an unknown one. Did you mean TIDELINE_COUNT?",
+      'TIDELINE_COUNT: wanted a whole number from 1 to 10 (messages); got "11". Correct it, or leave it out for 3.',
+      '--colour: wanted one of red, blue; got "green". Correct it, or leave it out for red.',
     ]);
   });
 
@@ -67,24 +67,24 @@ describe("a table of settings", () => {
 
   test("does not let a forgotten value swallow the next flag", () => {
     expect(mistakes(["--file", "--json"])).toEqual([
-      "--file: wanted a file; came what looks like a flag. Write --file=VALUE if it is meant.",
+      "--file: wanted a file; got what looks like a flag. Write --file=VALUE if it is meant.",
     ]);
     expect(parse(["--file=--json"])).toMatchObject({ values: { file: "--json", json: false } });
     expect(parse(["--file", "-"])).toMatchObject({ values: { file: "-" } });
-    expect(mistakes(["--file"])).toEqual(["--file: wanted a file; came nothing. Write --file VALUE."]);
+    expect(mistakes(["--file"])).toEqual(["--file: wanted a file; got nothing. Write --file VALUE."]);
   });
 
   test("refuses a toggle with a value and a flag given twice", () => {
-    expect(mistakes(["--json=yes"])).toEqual(["--json: wanted no value; came a value. Write --json alone."]);
+    expect(mistakes(["--json=yes"])).toEqual(["--json: wanted no value; got a value. Write --json alone."]);
     expect(mistakes(["--count", "1", "--count", "2"])).toEqual([
-      "--count: wanted the flag once; came it again. Leave one of them out.",
+      "--count: wanted the flag once; got it again. Leave one of them out.",
     ]);
   });
 
   test("counts words, and does not blame the value of an unknown flag twice", () => {
-    expect(mistakes([], {}, words)).toEqual(["arguments: wanted one or two words; came none. See --help."]);
+    expect(mistakes([], {}, words)).toEqual(["arguments: wanted one or two words; got none. See --help."]);
     expect(mistakes(["a", "b", "c"], {}, words)).toEqual([
-      '"c": wanted one or two words; came one more. Leave it out, or see --help.',
+      '"c": wanted one or two words; got one more. Leave it out, or see --help.',
     ]);
     expect(mistakes(["--nothing-like-it", "4"])).toHaveLength(1);
     expect(parse(["a", "--count", "2", "--", "--json"], {}, words)).toMatchObject({

@@ -57,21 +57,21 @@ describe("the command line", () => {
     expect(out).toBe("");
     expect(err).toStartWith("tideline serve: 3 mistakes, nothing was done\n");
     expect(err).toContain(
-      "TIDELINE_STALL: wanted a variable of tideline; came an unknown one. Did you mean TIDELINE_STALL_MS?",
+      "TIDELINE_STALL: wanted a variable of tideline; got an unknown one. Did you mean TIDELINE_STALL_MS?",
     );
-    expect(err).toContain('--keepalive-ms: wanted a whole number from 100 to 30000 (ms); came "50"');
+    expect(err).toContain('--keepalive-ms: wanted a whole number from 100 to 30000 (ms); got "50"');
     expect(err).not.toContain("hunter2");
   });
 });
 
 describe("publish", () => {
   const cases: readonly (readonly [readonly string[], string])[] = [
-    [["hello"], "--group or --welcome: wanted where to publish to; came neither"],
-    [["--group", "a", "--welcome", "b", "x"], "--group and --welcome: wanted one of them; came both"],
-    [["--group", "a", "--raw", "x"], "--group: wanted no group beside --raw; came one"],
-    [["--group", "a", "--file", "f", "x"], "--file: wanted a file or DATA; came both"],
-    [["--raw", "--count", "2", "x"], "--count: wanted no count beside --raw; came one"],
-    [["--group", "a", "--hex", "zz"], '"zz": wanted hex as 0x00ff; came text'],
+    [["hello"], "--group or --welcome: wanted where to publish to; got neither"],
+    [["--group", "a", "--welcome", "b", "x"], "--group and --welcome: wanted one of them; got both"],
+    [["--group", "a", "--raw", "x"], "--group: wanted no group beside --raw; got one"],
+    [["--group", "a", "--file", "f", "x"], "--file: wanted a file or DATA; got both"],
+    [["--raw", "--count", "2", "x"], "--count: wanted no count beside --raw; got one"],
+    [["--group", "a", "--hex", "zz"], '"zz": wanted hex as 0x00ff; got text'],
     [["--group", "00112233445566778899", "x"], "--group: wanted text as demo, or hex"],
     [["--group", "a", "--rate", "0", "x"], "--rate: wanted a number per second above 0"],
   ];
@@ -98,7 +98,7 @@ describe("publish", () => {
 
 describe("tail", () => {
   test("wants topics, and says how they are written", async () => {
-    expect((await ran(["tail"])).err).toContain("wanted at least one topic; came none");
+    expect((await ran(["tail"])).err).toContain("wanted at least one topic; got none");
     const { code, err } = await ran(["tail", "demo", "0x05ab", "group:"]);
     expect(code).toBe(2);
     expect(err).toStartWith("tideline tail: 3 mistakes");

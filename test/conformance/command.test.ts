@@ -26,7 +26,7 @@ test("a node that is not there ends with 2, and says what to do", async () => {
 
 test.each<[readonly string[], string]>([
   [[], "URL: wanted the address of a node"],
-  [["not an address"], 'came "not an address"'],
+  [["not an address"], 'got "not an address"'],
   [["127.0.0.1:1", "--case", "cursor-zer"], "Did you mean cursor-zero?"],
   [["127.0.0.1:1", "--group", "seem"], "--group: wanted groups of cases"],
   [["127.0.0.1:1", "--group", "seam", "--case", "cursor-zero"], "wanted a case of the group"],
