@@ -1,10 +1,10 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
-import { Code } from "@connectrpc/connect";
 import type { ByteBudget } from "../byte-budget";
 import { type StreamEnd, statusOfEnd } from "../stream/end";
 import type { StreamHost } from "../stream/host";
 import { StreamRunner } from "../stream/runner";
 import type { TurnGroup } from "../stream/turn";
+import { startDeadline } from "./call-deadline";
 import { dismiss } from "./dismiss";
 import type { FrameEncoder } from "./frame-encoder";
 import { RequestReader } from "./request-reader";
@@ -21,8 +21,6 @@ const TURN_BYTES = 256 * 1024;
 const SLICE_BYTES = 16 * 1024;
 /** How long an end may take to leave to a peer that is believed to be gone, in milliseconds. */
 const LAST_WORDS_MS = 1_000;
-/** The longest time a timer can wait for, in milliseconds. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export interface RawStreamParts {
   readonly host: StreamHost;
@@ -87,16 +85,9 @@ class RawStream {
   start(headers: IncomingHttpHeaders): void {
     const { protocol } = this.#parts;
     this.#stream.respond(protocol.headers, { waitForTrailers: true });
-    this.#limitTime(protocol.timeoutMs(headers));
+    const timeoutMs = protocol.timeoutMs(headers);
+    this.#callTimer = startDeadline(this.#parts.host.clock, timeoutMs, (status) => this.#runner.refuse(status));
     this.#pull();
-  }
-
-  #limitTime(timeoutMs: number | undefined): void {
-    if (timeoutMs === undefined || timeoutMs > MAX_TIMER_MS) return;
-    const message = `the ${timeoutMs} ms that the client gave this call are over`;
-    this.#callTimer = this.#parts.host.clock.after(timeoutMs, () =>
-      this.#runner.refuse({ code: Code.DeadlineExceeded, message }),
-    );
   }
 
   #onTurn(): void {

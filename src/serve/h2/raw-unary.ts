@@ -8,13 +8,12 @@ import { type Status, statusOfError } from "../errors";
 import { type Envelope, EnvelopeReader, type EnvelopeSink, inEnvelope } from "../framing/envelope";
 import { statusOfExcess, statusOfFault, statusOfFlags } from "../framing/fault-status";
 import { GRPC_HEADERS, grpcTimeoutMs, grpcTrailers, grpcTrailersOnly } from "../framing/grpc";
+import { startDeadline } from "./call-deadline";
 import { dismiss } from "./dismiss";
 import type { UnaryTrailers } from "./unary-trailers";
 
 /** How much of a response is handed to the transport at once: it tells only of a whole write that it has gone out. */
 const SLICE_BYTES = 256 * 1024;
-/** The longest time a timer can wait for, in milliseconds. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 const GOOD_TRAILERS = grpcTrailers({ code: 0, message: "" });
 
 export interface RawUnaryParts {
@@ -69,9 +68,7 @@ class RawUnary implements EnvelopeSink, Sleeper {
   start(headers: IncomingHttpHeaders): void {
     this.#bePatient(this.#parts.uploadMs);
     const timeoutMs = headers["grpc-timeout"] === undefined ? undefined : grpcTimeoutMs(headers);
-    if (timeoutMs === undefined || timeoutMs > MAX_TIMER_MS) return;
-    const message = `the ${timeoutMs} ms that the client gave this call are over`;
-    this.#deadline = this.#parts.clock.after(timeoutMs, () => this.#refuse({ code: Code.DeadlineExceeded, message }));
+    this.#deadline = startDeadline(this.#parts.clock, timeoutMs, (status) => this.#refuse(status));
   }
 
   /** For the envelope reader. */
