@@ -148,7 +148,7 @@ class CanaryBird implements Canary {
     if (this.#stream !== undefined && this.#stream.end === undefined) return;
     this.#stream?.finish(true);
     const stream = new StreamRunner(this.#host, { rpc: "canary", protocol: "none", liveness: false }, () =>
-      stream.pull({ take: (frame) => this.#take(frame) }),
+      stream.pull({ frameBytes: Number.POSITIVE_INFINITY, take: (frame) => this.#take(frame) }),
     );
     this.#stream = stream;
     const cursor = this.#options.feed.tail.headIds[GROUP];

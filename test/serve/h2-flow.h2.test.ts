@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { create } from "@bufbuild/protobuf";
+import type { SessionAccount } from "../../src/core/session/account";
 import { GROUP, topicBytes } from "../../src/core/topic";
 import { inEnvelope } from "../../src/serve/framing/envelope";
 import { leave } from "../../src/serve/lifecycle";
@@ -13,6 +14,8 @@ import { VirtualClock } from "../support/virtual-clock";
 
 const A = testTopic(GROUP, 1);
 const WINDOW_BYTES = 65_535;
+/** A slice in the transport and as much behind it: what a stream may have waiting when all others have taken the rest. */
+const LEAST_TURN_BYTES = 2 * 16 * 1_024;
 /** Streams are woken in grains of time, in milliseconds. */
 const GRAIN_MS = 250;
 const GRACE_MS = 5_000;
@@ -28,6 +31,10 @@ function liveIds(client: RawH2Client, stream: number): readonly bigint[] {
   return saidIn(client.bodyOf(stream)).flatMap((said) =>
     said.kind === "messages" && said.lane === 0n ? said.ids : [],
   );
+}
+
+function accounts(node: TestNode): readonly SessionAccount[] {
+  return Array.from(node.host.streams.entries(), ([, { account }]) => account);
 }
 
 /** The numbers from 1 to `count`. */
@@ -92,6 +99,28 @@ describe("readers that are slow, gone or dead", () => {
       await until(() => client.bodyOf(3).length > round * 10_000, "the messages");
     }
     expect(client.bodyOf(1).length).toBeLessThanOrEqual(WINDOW_BYTES);
+  });
+
+  test("I11: what is encoded for readers that take nothing is bounded for all of them together, and they miss nothing", async () => {
+    const streams = Array.from({ length: 20 }, (_, n) => 2 * n + 1);
+    const unsentBytes = 512 * 1024;
+    await using node = await TestNode.start({ unsentBytes });
+    using client = await RawH2Client.open({ port: node.port, windowBytes: WINDOW_BYTES });
+    for (const stream of streams) await openWatching(client, stream);
+    node.publish(A, 600, 1_000);
+    for (const stream of streams) {
+      await until(() => client.bodyOf(stream).length > WINDOW_BYTES - 20_000, "the window to be used up");
+    }
+    const encodedBytes = accounts(node).reduce((sum, { entryBytes }) => sum + entryBytes, 0);
+    expect(encodedBytes).toBeLessThan(unsentBytes + streams.length * (WINDOW_BYTES + LEAST_TURN_BYTES));
+
+    for (const stream of streams) client.widen(stream, 1 << 24);
+    await until(() => accounts(node).every(({ liveMessages }) => liveMessages === 600), "all messages");
+    for (const stream of streams) {
+      await until(() => liveIds(client, stream).length === 600, "the last ones");
+      expect(liveIds(client, stream)).toEqual(idsTo(600));
+    }
+    expect(node.host.unsent.bytes).toBe(0);
   });
 
   test("a reader that falls out of the tail and comes back is healed, in order, without a gap (I1, I2, R-16)", async () => {
@@ -170,6 +199,7 @@ describe("readers that are slow, gone or dead", () => {
       leaveIt(client);
       await until(() => node.host.streams.size === 0, "the stream to be let go of", AT_ONCE_MS);
       expect(node.feed.stats()).toMatchObject({ watchedTopics: 0, subscribers: 0 });
+      expect(node.host.unsent.bytes).toBe(0);
       expect(node.outcomes).toEqual(["cancelled"]);
     });
   }

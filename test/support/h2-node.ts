@@ -24,6 +24,8 @@ export interface TestNodeOptions {
   readonly maxRequestBytes?: number;
   readonly maxConcurrentStreams?: number;
   readonly limits?: Partial<StreamLimits>;
+  /** Bytes encoded for streams that may wait for their readers, of all together. */
+  readonly unsentBytes?: number;
   readonly guard?: Partial<GuardOptions>;
   /** What the node does by time; the machine's own unless told. Sockets take their time in any case. */
   readonly clock?: Clock;
@@ -95,6 +97,7 @@ export class TestNode implements AsyncDisposable {
       limits: { ...DEFAULT_LIMITS, ...options.limits },
       keepaliveMs: options.keepaliveMs ?? 30_000,
       stallMs: options.stallMs ?? 60_000,
+      ...(options.unsentBytes !== undefined && { unsentBytes: options.unsentBytes }),
     });
     const { maxRequestBytes, maxConcurrentStreams, guard, held, certificate } = options;
     const services = (router: ConnectRouter) => {

@@ -147,7 +147,7 @@ export class LiveLane {
   #takeDue(bound: Offset): Frame | undefined {
     let offset = this.#due.first;
     if (offset === undefined || offset > bound) return undefined;
-    const batch = new Batch(this.#shared.limits.targetFrameBytes);
+    const batch = new Batch(this.#shared.frameBytes);
     for (; offset !== undefined && offset <= bound; offset = this.#due.first) {
       const message = this.#shared.tail.get(offset);
       if (message === undefined) {
@@ -166,7 +166,7 @@ export class LiveLane {
   }
 
   #takeHealed(scan: Scan): Frame | undefined {
-    const batch = new Batch(this.#shared.limits.targetFrameBytes);
+    const batch = new Batch(this.#shared.frameBytes);
     for (let message = scan.first; message !== undefined; message = scan.first) {
       const wanted = this.#wants(message);
       if (wanted && !batch.admits(message)) break;

@@ -75,6 +75,7 @@ export class Session {
     this.#shared = {
       tail,
       limits,
+      frameBytes: limits.targetFrameBytes,
       registrations: new Registrations(),
       counters: new Counters(),
       outbox: new Outbox(),
@@ -179,9 +180,13 @@ export class Session {
     }
   }
 
-  /** The next frame, which thereby counts as taken; `undefined` if there is none, or the wire is full. */
-  nextFrame(now: Millis): Frame | undefined {
+  /**
+   * The next frame, which thereby counts as taken; `undefined` if there is none, or the wire is full.
+   * `roomBytes`: not filled beyond that even if its target is larger.
+   */
+  nextFrame(now: Millis, roomBytes = Number.POSITIVE_INFINITY): Frame | undefined {
     if (this.#stream.kind === "over" || this.#wire.kind === "blocked") return undefined;
+    this.#shared.frameBytes = Math.min(this.#shared.limits.targetFrameBytes, roomBytes);
     const frame = this.#pick(now);
     if (frame !== undefined) this.#taken(frame, now);
     this.#finishIfDrained();

@@ -10,6 +10,8 @@ import type { Registrations } from "./registrations";
 export interface Shared {
   readonly tail: TailView;
   readonly limits: StreamLimits;
+  /** Size beyond which the frame that is asked for is not filled, in bytes of entries. */
+  frameBytes: number;
   readonly registrations: Registrations;
   readonly counters: Counters;
   readonly outbox: Outbox;

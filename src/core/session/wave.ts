@@ -177,7 +177,7 @@ export class Wave {
   }
 
   #replayed(scan: Scan): Frame | undefined {
-    const batch = new Batch(this.#shared.limits.targetFrameBytes);
+    const batch = new Batch(this.#shared.frameBytes);
     for (let message = scan.first; message !== undefined; message = scan.first) {
       const wanted = this.#wants(message);
       if (wanted && !batch.admits(message)) break;
@@ -190,7 +190,7 @@ export class Wave {
   }
 
   #folded(bound: Offset): Frame | undefined {
-    const batch = new Batch(this.#shared.limits.targetFrameBytes);
+    const batch = new Batch(this.#shared.frameBytes);
     for (let offset = this.#held.first; offset !== undefined && offset <= bound; offset = this.#held.first) {
       const message = this.#shared.tail.get(offset);
       if (message === undefined) {
@@ -249,7 +249,7 @@ export class Wave {
   #announcement(state: { next: number }): Frame {
     const topics: Topic[] = [];
     let bytes = 0;
-    for (; state.next < this.#topics.length && bytes < this.#shared.limits.targetFrameBytes; state.next++) {
+    for (; state.next < this.#topics.length && bytes < this.#shared.frameBytes; state.next++) {
       const topic = this.#topics[state.next];
       if (topic === undefined || !this.#has(topic)) continue;
       topics.push(topic);

@@ -24,13 +24,18 @@ export class FrameEncoder implements FrameSink {
   readonly #kept = new Map<Message, KeptFrame>();
   readonly #frames: Frame[] = [];
   #rpc: StreamRpc | undefined;
+  #frameBytes = 0;
   #roomBytes = 0;
   #sizeBytes = 0;
 
-  /** The bytes that a stream has to write now, `undefined` if there are none. About `roomBytes` at most. */
-  encode(runner: StreamRunner, rpc: StreamRpc, roomBytes: number): Buffer | undefined {
+  /**
+   * The bytes that a stream has to write now, `undefined` if there are none: about `shareBytes` at most, and no
+   * frame more once they are `turnBytes`.
+   */
+  encode(runner: StreamRunner, rpc: StreamRpc, shareBytes: number, turnBytes: number): Buffer | undefined {
     this.#rpc = rpc;
-    this.#roomBytes = roomBytes;
+    this.#frameBytes = shareBytes;
+    this.#roomBytes = Math.min(shareBytes, turnBytes);
     this.#sizeBytes = 0;
     this.#frames.length = 0;
     runner.pull(this);
@@ -43,6 +48,11 @@ export class FrameEncoder implements FrameSink {
   /** Whether the last call stopped for want of room. */
   get wasFull(): boolean {
     return this.#sizeBytes >= this.#roomBytes;
+  }
+
+  /** For the runner. */
+  get frameBytes(): number {
+    return this.#frameBytes;
   }
 
   /** For the runner. */

@@ -58,8 +58,9 @@ class RawStream {
   readonly #requests: RequestReader;
   /** Whether a write is under way. */
   #writing = false;
-  /** What is left to write of the last turn's bytes. */
+  /** What is left to write of the last turn's bytes, which are held until the last of them has been. */
   #rest: Buffer | undefined;
+  #heldBytes = 0;
   /** Whether the runner may have more, for which this turn had no room. */
   #more = false;
   /** Whether the session was told that the wire is full. */
@@ -102,13 +103,19 @@ class RawStream {
 
   /** Writes what the runner has to say now. */
   #pull(): void {
-    const { rpc, encoder } = this.#parts;
-    const bytes = encoder.encode(this.#runner, rpc, TURN_BYTES);
+    const { host, rpc, encoder } = this.#parts;
+    const bytes = encoder.encode(this.#runner, rpc, host.unsent.shareBytes, TURN_BYTES);
     this.#more = encoder.wasFull;
     if (bytes === undefined) return;
+    if (bytes.length > SLICE_BYTES) this.#hold(bytes.length);
     this.#write(bytes);
     // What takes more than this turn is a full wire, and the session is to know.
     if (this.#rest !== undefined) this.#runner.again();
+  }
+
+  #hold(bytes: number): void {
+    this.#parts.host.unsent.add(bytes - this.#heldBytes);
+    this.#heldBytes = bytes;
   }
 
   #write(bytes: Buffer): void {
@@ -128,6 +135,7 @@ class RawStream {
       return;
     }
     this.#writing = false;
+    if (this.#heldBytes > 0) this.#hold(0);
     if (this.#blocked) this.#unblock();
     if (this.#more || this.#runner.end !== undefined) this.#runner.again();
   };
@@ -187,6 +195,7 @@ class RawStream {
     this.#callTimer?.[Symbol.dispose]();
     this.#lastWordsTimer?.[Symbol.dispose]();
     this.#rest = undefined;
+    this.#hold(0);
     this.#requests.drop();
     this.#runner.finish(delivered && this.#ended);
   }

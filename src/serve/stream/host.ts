@@ -8,6 +8,7 @@ import type { SessionAccount } from "../../core/session/account";
 import type { SessionOptions } from "../../core/session/session";
 import type { Feed } from "../../feed/types";
 import { Turns } from "./turn";
+import { UnsentBytes } from "./unsent-bytes";
 
 /** How a stream ended, for logs and metrics. */
 export type StreamOutcome =
@@ -45,10 +46,13 @@ export interface StreamHostParts {
   readonly stallMs: number;
   /** How late a Ping or the end of a stream may be, in milliseconds, so that several share a write: 250 unless told. */
   readonly grainMs?: number;
+  /** Bytes that may be encoded and wait for their readers, of all streams together, about: 128 MiB unless told. */
+  readonly unsentBytes?: number;
 }
 
 /** A Ping leaves within the interval + at most 1 s. */
 const GRAIN_MS = 250;
+const UNSENT_BYTES = 128 * 1024 * 1024;
 
 /** What all streams of a process share. */
 export interface StreamHost extends StreamHostParts {
@@ -59,6 +63,7 @@ export interface StreamHost extends StreamHostParts {
   readonly alarms: Alarms;
   readonly turns: Turns;
   readonly streams: StreamRegistry;
+  readonly unsent: UnsentBytes;
 }
 
 /** One per process: its streams take turns with each other. */
@@ -68,7 +73,9 @@ export function createStreamHost(parts: StreamHostParts): StreamHost {
   const withPings: SessionOptions = { tail: parts.feed.tail, limits, keepaliveMs, stallMs };
   const withoutPings: SessionOptions = { ...withPings, keepaliveMs: undefined };
   const alarms = new Alarms(parts.clock, parts.grainMs ?? GRAIN_MS);
-  return { ...parts, withPings, withoutPings, alarms, turns: new Turns(onError), streams: new StreamRegistry() };
+  const unsent = new UnsentBytes(parts.unsentBytes ?? UNSENT_BYTES);
+  const streams = new StreamRegistry();
+  return { ...parts, withPings, withoutPings, alarms, turns: new Turns(onError), streams, unsent };
 }
 
 /** A stream as its registry sees it. */

@@ -27,6 +27,8 @@ export interface RunnerOptions {
 
 /** Takes frames as a runner hands them out. */
 export interface FrameSink {
+  /** How large the next frame may be, in bytes of entries; one message may go beyond. */
+  readonly frameBytes: number;
   /** Takes a frame. Returns whether there is room for another. */
   take(frame: Frame): boolean;
 }
@@ -117,8 +119,8 @@ export class StreamRunner implements Subscriber, RegisteredStream, Sleeper {
     if (this.#end !== undefined) return;
     try {
       const now = this.#host.clock.now();
-      let frame = this.#session.nextFrame(now);
-      while (frame !== undefined && sink.take(frame)) frame = this.#session.nextFrame(now);
+      let frame = this.#session.nextFrame(now, sink.frameBytes);
+      while (frame !== undefined && sink.take(frame)) frame = this.#session.nextFrame(now, sink.frameBytes);
       this.#settle();
     } catch (error) {
       this.#crash(error);

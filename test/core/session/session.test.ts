@@ -164,6 +164,17 @@ describe("bounds", () => {
     expect(rig.session.over?.reason).toBe("overLimit");
   });
 
+  test("a frame has no more than the wire has room for, but one message at least, and the rest follows (R-49)", () => {
+    const rig = live({ entryBytes: 10 });
+    rig.insert(A, A, A, A, A, A);
+    const frames = [25, 5, 1_000].map((roomBytes) => rig.session.nextFrame(rig.now, roomBytes));
+    expect(frames.map((frame) => idsOf(frame === undefined ? [] : [frame], 0n))).toEqual([
+      [1n, 2n],
+      [3n],
+      [4n, 5n, 6n],
+    ]);
+  });
+
   test("what waits for a slow reader is integers, and no more of them than the limit (I11)", () => {
     const rig = live({ limits: { dueOffsets: 100 } });
     rig.handle({ kind: "blocked" });
