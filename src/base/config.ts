@@ -179,8 +179,7 @@ export const SERVE_SETTINGS = {
     flag: "canary-ms",
     kind: integer("ms", 0, 600_000),
     default: "5000",
-    sentence:
-      "How often the node publishes a message of its own and waits for it on a stream; 0: never (as on a standby).",
+    sentence: "How often the node publishes a message of its own and waits for it on a stream; 0: never.",
   },
   shutdownMs: {
     env: "TIDELINE_SHUTDOWN_MS",

@@ -100,7 +100,7 @@ export async function startNode(config: ServeConfig, log: Logger, workers: Other
   told.readiness = () => ({
     migrated: true,
     lookedOnce: feed.ready,
-    notifications: config.notify === "poll" ? "polling" : feed.stats().listening ? "listening" : "deaf",
+    notifications: notificationsOf(config, feed.stats().listening, canary?.state.isStandby === true),
     canary: canary?.state,
   });
   if (config.notify === "listen") parts.use(await listen(database, { feed, metrics, log }));
@@ -165,6 +165,16 @@ async function openPorts(config: ServeConfig, { feed, store, metrics, log }: Ser
   // Clients are let go of before anything that their streams live on.
   parts.defer(() => leave({ ports, streams: streams.streams, clock, log, graceMs: config.shutdownMs }));
   return { grpc: grpc.address, web: web?.address, registry: streams.streams };
+}
+
+/** A standby does not let anybody listen: there it is polled without being told to. */
+function notificationsOf(
+  { notify }: ServeConfig,
+  isListening: boolean,
+  isStandby: boolean,
+): Readiness["notifications"] {
+  if (notify === "listen" && isListening) return "listening";
+  return notify === "poll" || isStandby ? "polling" : "deaf";
 }
 
 function* snapshots(registry: StreamRegistry): Generator<StreamSnapshot> {
@@ -260,8 +270,8 @@ function sendCanaries(
   parts: AsyncDisposableStack,
 ): Canary | undefined {
   if (everyMs === 0 || worker) return undefined;
-  const { deleter } = store;
-  const canary = parts.use(startCanary({ feed, deleter, everyMs, metrics: metrics.canary, clock, log }));
+  const { reader, deleter } = store;
+  const canary = parts.use(startCanary({ feed, reader, deleter, everyMs, metrics: metrics.canary, clock, log }));
   metrics.beforeRead(() => metrics.canary.silentSeconds.set(canary.state.silentMs / 1_000));
   return canary;
 }

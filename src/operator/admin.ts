@@ -25,6 +25,8 @@ export interface CanaryReadiness {
   readonly limitMs: number;
   /** How long the last one took, in milliseconds; `undefined` if none has come through yet. */
   readonly lastMs: number | undefined;
+  /** The database is a standby: none is sent. */
+  readonly isStandby: boolean;
 }
 
 export interface AdminOptions {
@@ -44,7 +46,7 @@ export interface AdminServer extends AsyncDisposable {
 }
 
 /**
- * Listens on the admin port: /livez, /readyz, /metrics, /streams, and / to say so.
+ * Listens on the admin port: /livez, /readyz (also for publishers alone), /metrics, /streams, and / to say so.
  * @throws Error that says what to do when the address cannot be listened on.
  */
 export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
@@ -56,19 +58,29 @@ export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
   };
 }
 
-/** What is still missing, in words; empty if the node is ready. */
+/** What is still missing, in words; empty if the node is ready. On a standby it is ready for all but publishers. */
 export function missing(readiness: Readiness | undefined): readonly string[] {
   if (readiness === undefined) return ["the node is starting"];
   const words: string[] = [];
   if (!readiness.migrated) words.push("the database is not migrated");
   if (!readiness.lookedOnce) words.push("the store has not been looked at");
   if (readiness.notifications === "deaf") words.push("notifications of the database do not arrive");
-  const { canary } = readiness;
-  if (canary !== undefined && canary.lastMs === undefined) words.push("no canary has come through yet");
-  else if (canary !== undefined && canary.silentMs > canary.limitMs) {
-    words.push(`no canary has come through for ${canary.silentMs} ms; ${canary.limitMs} are allowed`);
-  }
+  if (readiness.canary !== undefined) words.push(...missingOf(readiness.canary));
   return words;
+}
+
+/** The same for publishers. */
+export function missingToPublish(readiness: Readiness | undefined): readonly string[] {
+  const isStandby = readiness?.canary?.isStandby === true;
+  return [...missing(readiness), ...(isStandby ? ["the database is a standby, which takes no messages"] : [])];
+}
+
+function missingOf({ silentMs, limitMs, lastMs, isStandby }: CanaryReadiness): readonly string[] {
+  if (silentMs > limitMs) {
+    const why = isStandby ? ": the database is a standby now" : "";
+    return [`no canary has come through for ${silentMs} ms; ${limitMs} are allowed${why}`];
+  }
+  return lastMs === undefined && !isStandby ? ["no canary has come through yet"] : [];
 }
 
 function listen(options: AdminOptions) {
@@ -94,28 +106,36 @@ async function answer(request: Request, { readiness, metrics, streams }: AdminOp
     case "/livez":
       return text(200, "alive");
     case "/readyz":
-      return ready(readiness());
+      return ready(readiness(), missing);
+    case "/readyz/publishing":
+      return ready(readiness(), missingToPublish);
     case "/metrics":
       return new Response(await metrics.render(), { headers: { "content-type": metrics.contentType, ...NO_STORE } });
     case "/streams":
       return Response.json(await streams(), { headers: NO_STORE });
     case "/":
-      return text(200, PAGES.map(([path, sentence]) => `${path.padEnd(10)}${sentence}`).join("\n"));
+      return text(200, PAGES.map(([path, sentence]) => `${path.padEnd(20)}${sentence}`).join("\n"));
     default:
       return text(404, `there is ${PAGES.map(([path]) => path).join(", ")}`);
   }
 }
 
-function ready(readiness: Readiness | undefined): Response {
-  const lacks = missing(readiness);
-  const body = { ready: lacks.length === 0, missing: lacks, ...readiness };
-  return Response.json(body, { status: body.ready ? 200 : 503, headers: NO_STORE });
+/** `decides`: whose answer the status is. */
+function ready(readiness: Readiness | undefined, decides: typeof missing): Response {
+  const publishing = verdict(missingToPublish(readiness));
+  const body = { ...verdict(missing(readiness)), publishing, ...readiness };
+  return Response.json(body, { status: decides(readiness).length === 0 ? 200 : 503, headers: NO_STORE });
+}
+
+function verdict(lacks: readonly string[]) {
+  return { ready: lacks.length === 0, missing: lacks };
 }
 
 /** What / says of the others. */
 const PAGES = [
   ["/livez", "Whether the process runs: then 200."],
   ["/readyz", "Whether clients may come: 200, or 503 and what is missing, as JSON."],
+  ["/readyz/publishing", "Whether publishers may come, too: the same, but 503 on a standby."],
   ["/metrics", "What was counted and measured since the start, for Prometheus."],
   ["/streams", "How many streams are open, and the hundred that are furthest behind with their accounts, as JSON."],
 ] as const;

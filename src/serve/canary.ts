@@ -8,13 +8,14 @@ import type { Frame } from "../core/frame";
 import { DEFAULT_LIMITS } from "../core/limits";
 import { GROUP, type Topic, topicOf } from "../core/topic";
 import type { Feed } from "../feed/types";
-import type { Deleter } from "../store/types";
+import type { Deleter, Reader } from "../store/types";
 import { encodeGroupBody } from "../wire/entry";
 import { createStreamHost, noStreamMetrics, type StreamHost } from "./stream/host";
 import { StreamRunner } from "./stream/runner";
 
 export interface CanaryOptions {
   readonly feed: Feed;
+  readonly reader: Pick<Reader, "isStandby">;
   readonly deleter: Pick<Deleter, "deleteBeginning">;
   /** How often one is sent, in milliseconds. */
   readonly everyMs: number;
@@ -31,6 +32,8 @@ export interface CanaryState {
   readonly limitMs: number;
   /** How long the last one took, in milliseconds; `undefined` if none has come through yet. */
   readonly lastMs: number | undefined;
+  /** The database is a standby. One that is since the node began is no fault: silence begins when it is none any more. */
+  readonly isStandby: boolean;
 }
 
 /** Canaries on their way from time to time. Disposing of it ends that. */
@@ -78,6 +81,8 @@ class CanaryBird implements Canary {
   #deletedAt: number;
   #lastMs: number | undefined;
   #failing = false;
+  /** As far as was asked; until a canary has come through. */
+  #isStandby = false;
 
   constructor(options: CanaryOptions) {
     const { feed, clock } = options;
@@ -98,7 +103,8 @@ class CanaryBird implements Canary {
     const { clock, everyMs } = this.#options;
     const limitMs = Math.max(LEAST_LIMIT_MS, MISSED * everyMs);
     const silentMs = Math.round(clock.now() - this.#heardAt);
-    return { silentMs, limitMs, lastMs: this.#lastMs && Math.round(this.#lastMs * 10) / 10 };
+    const lastMs = this.#lastMs && Math.round(this.#lastMs * 10) / 10;
+    return { silentMs, limitMs, lastMs, isStandby: this.#isStandby };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -118,6 +124,7 @@ class CanaryBird implements Canary {
 
   async #send(): Promise<void> {
     const { feed, clock, log } = this.#options;
+    if ((this.#lastMs === undefined || this.#failing) && (await this.#isOnStandby())) return;
     this.#listen();
     const nonce = randomBytes(32);
     this.#flights.push({ nonce, sentAt: clock.now() });
@@ -141,6 +148,20 @@ class CanaryBird implements Canary {
         log.warn("canaries are not stored, or old ones not deleted", { error: `${error}` });
       this.#failing = true;
     }
+  }
+
+  /** Whether it is of no use to send one. If that cannot be told, another is of no use either. */
+  async #isOnStandby(): Promise<boolean> {
+    const { reader, clock, log } = this.#options;
+    try {
+      if (!(await reader.isStandby())) return false;
+    } catch {
+      return this.#isStandby; // the store has said so in the log, and silence grows
+    }
+    if (!this.#isStandby) log.info("the database is a standby: nobody can publish here");
+    this.#isStandby = true;
+    if (this.#lastMs === undefined) this.#heardAt = clock.now();
+    return true;
   }
 
   /** Opens the stream, or another if it has ended. */
@@ -167,6 +188,7 @@ class CanaryBird implements Canary {
     const [flight] = at < 0 ? [] : this.#flights.splice(at, 1);
     if (flight === undefined) return;
     const { clock, metrics } = this.#options;
+    this.#isStandby = false;
     this.#heardAt = clock.now();
     this.#lastMs = this.#heardAt - flight.sentAt;
     metrics.seconds.observe(this.#lastMs / 1_000);

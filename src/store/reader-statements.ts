@@ -35,6 +35,10 @@ const within: SQL = sql`(bytes_before = 0 OR bytes_before + octet_length(body) <
 export function prepareReads(session: SqlSession) {
   const newestIds = session.database.select({ kind: sequences.kind, last: sequences.last }).from(sequences).toSQL();
   return {
+    standby: session.database
+      .select({ isStandby: sql<boolean>`pg_is_in_recovery()` })
+      .from(sql`(VALUES (1)) AS one`)
+      .prepare("standby"),
     sequences: () => session.run<readonly [kind: number, last: bigint]>(newestIds, {}),
     ...prepareLookups(session),
     ...preparePages(session),

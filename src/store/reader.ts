@@ -41,6 +41,11 @@ export class SqlReader implements Reader {
     this.#host = host;
   }
 
+  async isStandby(): Promise<boolean> {
+    const [row] = await this.#askQuickly((read) => read.standby.execute());
+    return row?.isStandby ?? false;
+  }
+
   async headIds(): Promise<PerKind<bigint>> {
     const rows = await this.#askQuickly((read) => read.sequences());
     const last = (kind: Kind) => rows.find(([of]) => of === kind)?.[1] ?? 0n;

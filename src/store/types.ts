@@ -69,6 +69,8 @@ export interface TopicPage {
 
 /** Reads messages. Every answer reflects all commits that were acked before the question. */
 export interface Reader {
+  /** Whether the database is a hot standby: it is read, and takes no messages until it is promoted. */
+  isStandby(): Promise<boolean>;
   /** Per kind, the newest id ever given; 0 before the first. */
   headIds(): Promise<PerKind<bigint>>;
   /** Rows of a kind above an id, ascending, at most `maxRows` and about `maxBytes` of bodies (at least one row if there is one). */

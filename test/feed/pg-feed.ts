@@ -59,6 +59,7 @@ function counted(reader: Reader, count: () => void): Reader {
     };
   };
   return {
+    isStandby: asked(() => reader.isStandby()),
     headIds: asked(() => reader.headIds()),
     above: asked((...given) => reader.above(...given)),
     heads: asked((...given) => reader.heads(...given)),

@@ -4,7 +4,7 @@ import { Counters } from "../../src/core/session/account";
 import { type AdminServer, missing, type Readiness, startAdmin } from "../../src/operator/admin";
 import { listStreams, mergeStreams, type StreamSnapshot } from "../../src/operator/streams";
 
-const canary = { silentMs: 100, limitMs: 15_000, lastMs: 3 };
+const canary = { silentMs: 100, limitMs: 15_000, lastMs: 3, isStandby: false };
 const READY: Readiness = { migrated: true, lookedOnce: true, notifications: "listening", canary };
 
 const metrics = createMetrics();
@@ -51,6 +51,20 @@ test.each(["listening", "polling"] as const)("/readyz is 200 when all is there, 
   expect(response.status).toBe(200);
   expect(await response.json()).toMatchObject({ ready: true, missing: [], notifications });
   expect(missing(readiness)).toEqual([]);
+});
+
+test("a node on a standby is ready for readers, and says who cannot publish and why; /readyz/publishing is 503", async () => {
+  readiness = { ...READY, notifications: "polling", canary: { ...canary, lastMs: undefined, isStandby: true } };
+  const words = ["the database is a standby, which takes no messages"];
+  const expected = { ready: true, missing: [], publishing: { ready: false, missing: words } };
+  const [all, publishing] = await Promise.all([fetch(`${url}/readyz`), fetch(`${url}/readyz/publishing`)]);
+  expect([all.status, publishing.status]).toEqual([200, 503]);
+  expect(await all.json()).toMatchObject(expected);
+  expect(await publishing.json()).toMatchObject(expected);
+  readiness = undefined;
+  expect((await fetch(`${url}/readyz/publishing`)).status).toBe(503);
+  readiness = READY;
+  expect((await fetch(`${url}/readyz/publishing`)).status).toBe(200);
 });
 
 test("/metrics shows what was counted, in the format of Prometheus", async () => {
@@ -100,9 +114,10 @@ test("/ says in plain text what there is, a sentence each", async () => {
   const response = await fetch(`${url}/`);
   expect([response.status, response.headers.get("content-type")]).toEqual([200, "text/plain; charset=utf-8"]);
   const lines = (await response.text()).trimEnd().split("\n");
-  expect(lines.map((line) => /^\/\w+(?= +[A-Z].*\.$)/.exec(line)?.[0])).toEqual([
+  expect(lines.map((line) => /^\/[\w/]+(?= +[A-Z].*\.$)/.exec(line)?.[0])).toEqual([
     "/livez",
     "/readyz",
+    "/readyz/publishing",
     "/metrics",
     "/streams",
   ]);
@@ -110,7 +125,10 @@ test("/ says in plain text what there is, a sentence each", async () => {
 
 test("anything else is refused in words", async () => {
   const unknown = await fetch(`${url}/stream`);
-  expect([unknown.status, await unknown.text()]).toEqual([404, "there is /livez, /readyz, /metrics, /streams\n"]);
+  expect([unknown.status, await unknown.text()]).toEqual([
+    404,
+    "there is /livez, /readyz, /readyz/publishing, /metrics, /streams\n",
+  ]);
   const post = await fetch(`${url}/livez`, { method: "POST" });
   expect([post.status, post.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
   expect((await fetch(`${url}/readyz`, { method: "HEAD" })).status).toBe(200);

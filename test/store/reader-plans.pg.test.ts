@@ -33,7 +33,7 @@ interface Case {
 
 const TOPICS = `ARRAY['\\x0031', '\\x0032']::bytea[]`;
 const topic = Uint8Array.of(0, 0x31);
-const CASES: Readonly<Record<Exclude<keyof Reads, "sequences">, Case>> = {
+const CASES: Readonly<Record<Exclude<keyof Reads, "sequences" | "standby">, Case>> = {
   heads: { ask: (read) => read.heads.execute({ topics: "{}" }), values: TOPICS },
   firstOf: {
     ask: (read) => read.firstOf.execute({ topics: "{}", floors: "{}" }),

@@ -55,6 +55,11 @@ describe("opening", () => {
   });
 });
 
+test("a database that takes messages is no standby", async () => {
+  await using store = await openTestStore(database.target);
+  expect(await store.reader.isStandby()).toBe(false);
+});
+
 test("readers that get no answer do not hold up publishing", async () => {
   await using proxy = await startProxy(database.target);
   const timeouts = { connectMs: PATIENCE_MS, statementMs: 500, answerMs: 600 };

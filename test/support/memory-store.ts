@@ -38,6 +38,9 @@ export class MemoryStore {
     this.#clock = clock;
   }
 
+  /** What it says when it is asked. */
+  isStandby = false;
+
   /** Commits a message without anybody being told, as another node would. `holes`: ids that are skipped before it. */
   insert(topic: Topic, body: Uint8Array = new Uint8Array(8), holes = 0n): StoredMessage {
     const kind = kindOf(topic);
@@ -148,6 +151,10 @@ export class MemoryReader implements Reader {
   /** How many queries there were at once at most. */
   get mostRunning(): number {
     return this.#mostRunning;
+  }
+
+  isStandby(): Promise<boolean> {
+    return this.#query("isStandby", () => this.#store.isStandby);
   }
 
   headIds(): Promise<PerKind<bigint>> {

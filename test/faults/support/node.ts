@@ -155,8 +155,10 @@ export class FaultNode implements AsyncDisposable {
   }
 
   /** What /readyz says. */
-  async readiness(): Promise<{ readonly status: number; readonly notifications: string }> {
-    const answer = await fetch(`http://${this.adminAddress}/readyz`);
+  async readiness(
+    path: "/readyz" | "/readyz/publishing" = "/readyz",
+  ): Promise<{ readonly status: number; readonly notifications: string }> {
+    const answer = await fetch(`http://${this.adminAddress}${path}`);
     const body: unknown = await answer.json();
     const notifications =
       typeof body === "object" && body !== null && "notifications" in body ? body.notifications : "";
