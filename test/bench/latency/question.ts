@@ -1,5 +1,5 @@
 import { embeddedTarget, prefill, prefilledGroup, startDatabase } from "../support/database";
-import { emptyTransactionsMs } from "../support/empty-transaction";
+import { emptyTransactionsMs, type Pace } from "../support/empty-transaction";
 import { fillByCalls } from "../support/fill-by-calls";
 import { runningTarget, startNode, startServer, type Target } from "../support/processes";
 import { type Figure, measureSeconds, type Question, quantile, type RunOptions } from "../support/question";
@@ -19,11 +19,14 @@ interface Percentiles {
   readonly p99: number;
 }
 
+const UNMEASURED: Percentiles = { p50: Number.NaN, p99: Number.NaN };
+
 /** One run of everything. */
 interface Run {
   readonly node: readonly LatencyLoad[];
   readonly echo: readonly LatencyLoad[];
-  readonly empty: Percentiles;
+  /** At the same rates. */
+  readonly empty: readonly Percentiles[];
   readonly beside: LatencyLoad;
 }
 
@@ -81,14 +84,20 @@ async function measureRun({ target, echo, wave }: Servers, options: RunOptions):
   const shape = { ...SHAPE, warmUp: options.effort === "tiny" ? 100 : WARM_UP_CALLS };
   const node: LatencyLoad[] = [];
   const bare: LatencyLoad[] = [];
+  const empty: Percentiles[] = [];
+  const ofReference = Math.min(seconds, 1);
   for (const rate of ratesOf(options)) {
     node.push(await measureLatency(target, { ...shape, rate }, seconds));
-    bare.push(await measureLatency(echo, { ...shape, rate }, Math.min(seconds, 1)));
+    empty.push(await measureEmpty(target, { perSecond: rate, seconds: ofReference }));
+    bare.push(await measureLatency(echo, { ...shape, rate }, ofReference));
   }
-  const { databaseDir } = target;
-  const ms = databaseDir === undefined ? [Number.NaN] : await emptyTransactionsMs(embeddedTarget(databaseDir), 500);
   const beside = await measureLatency(target, { ...shape, rate: WAVE_RATE, wave }, seconds);
-  return { node, echo: bare, empty: { p50: quantile(ms, 0.5), p99: quantile(ms, 0.99) }, beside };
+  return { node, echo: bare, empty, beside };
+}
+
+async function measureEmpty({ databaseDir }: Target, pace: Pace): Promise<Percentiles> {
+  const ms = databaseDir === undefined ? [Number.NaN] : await emptyTransactionsMs(embeddedTarget(databaseDir), pace);
+  return { p50: quantile(ms, 0.5), p99: quantile(ms, 0.99) };
 }
 
 function ratesOf({ effort }: RunOptions): readonly number[] {
@@ -99,7 +108,7 @@ function figures(rate: number, index: number, runs: readonly Run[]): readonly Fi
   const name = `${rate}/s, 100 streams`;
   const empty = (of: (times: Percentiles) => number) => ({
     name: "empty durable transaction",
-    values: runs.map((run) => of(run.empty)),
+    values: runs.map((run) => of(run.empty[index] ?? UNMEASURED)),
   });
   const node = (of: (load: LatencyLoad) => number) => runs.map((run) => pick(run.node, index, of));
   const echo = (of: (load: LatencyLoad) => number) => ({
