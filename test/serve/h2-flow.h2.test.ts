@@ -2,10 +2,18 @@ import { describe, expect, test } from "bun:test";
 import { create } from "@bufbuild/protobuf";
 import type { SessionAccount } from "../../src/core/session/account";
 import { GROUP, topicBytes } from "../../src/core/topic";
+import { SharedBudget } from "../../src/serve/byte-budget";
 import { inEnvelope } from "../../src/serve/framing/envelope";
 import { leave } from "../../src/serve/lifecycle";
 import { SubscribeGroupMessagesRequestSchema } from "../../src/wire/gen/mls/api/v1/mls_pb";
-import { envelopeOf, GrpcClient, mutateRequest, SUBSCRIBE_PATH, saidIn } from "../support/h2-grpc";
+import {
+  envelopeOf,
+  GrpcClient,
+  mutateRequest,
+  SUBSCRIBE_GROUPS_PATH,
+  SUBSCRIBE_PATH,
+  saidIn,
+} from "../support/h2-grpc";
 import { TestNode } from "../support/h2-node";
 import { FLAG, FRAME, RawH2Client } from "../support/h2-raw";
 import { testTopic } from "../support/memory-store";
@@ -248,6 +256,41 @@ describe("the older server streams", () => {
     call.cancel();
     await until(() => node.outcomes.length === 1, "the stream's end");
     expect(node.outcomes).toEqual(["cancelled"]);
+  });
+
+  test.each(["application/grpc", "application/grpc+json"])(
+    "whose request is not whole in a minute are ended (%s), and hold nothing any more",
+    async (type) => {
+      const clock = new VirtualClock();
+      const held = new SharedBudget();
+      await using node = await TestNode.start({ clock, held });
+      using raw = await RawH2Client.open({ port: node.port });
+      raw.request(1, SUBSCRIBE_GROUPS_PATH, { "content-type": type });
+      raw.data(1, Buffer.from([0, 0, 0, 0, 9, 1, 2, 3]));
+      await until(() => held.freeBytes === held.maxBytes - 8, "the beginning of a request");
+      clock.advance(59_999);
+      await raw.readByServer();
+      expect(raw.framesOf(1).some(({ type }) => type === FRAME.rstStream)).toBe(false);
+      expect(held.freeBytes).toBe(held.maxBytes - 8);
+      clock.advance(1);
+      await until(() => held.freeBytes === held.maxBytes, "it to be let go of");
+    },
+  );
+
+  test.each([
+    ["application/grpc", Buffer.alloc(0)],
+    ["application/grpc+json", Buffer.from("{}")],
+  ])("whose request is whole last longer than that (%s)", async (type, request) => {
+    const clock = new VirtualClock();
+    await using node = await TestNode.start({ clock });
+    using raw = await RawH2Client.open({ port: node.port });
+    raw.request(1, SUBSCRIBE_GROUPS_PATH, { "content-type": type });
+    raw.data(1, inEnvelope(0, request), true);
+    await until(() => node.host.streams.size === 1 && raw.framesOf(1).length > 0, "the stream");
+    await raw.readByServer();
+    await clock.advanceAsync(300_000);
+    await raw.readByServer();
+    expect([node.host.streams.size, node.outcomes]).toEqual([1, []]);
   });
 
   test("without a filter, headers at once and silence until the client cancels: SDKs of new clients begin like that", async () => {

@@ -31,7 +31,7 @@ import {
 import { until } from "./until";
 
 export const SUBSCRIBE_PATH = "/xmtp.mls.api.v1.MlsApi/Subscribe";
-const SUBSCRIBE_GROUPS_PATH = "/xmtp.mls.api.v1.MlsApi/SubscribeGroupMessages";
+export const SUBSCRIBE_GROUPS_PATH = "/xmtp.mls.api.v1.MlsApi/SubscribeGroupMessages";
 
 /** What a stream says, with less around it. */
 export type Said =

@@ -32,7 +32,7 @@ export interface SharedByStreams {
   readonly flush: SessionFlush;
 }
 
-/** How long the request of a call that is no stream may take to arrive, in milliseconds. */
+/** How long a request may take to arrive, in milliseconds, where others don't follow it. */
 const UPLOAD_MS = 60_000;
 
 /** Hands each request to what serves it. */
@@ -65,7 +65,7 @@ export class Dispatcher {
       case "ordinary":
         void serveOrdinary(stream, headers, route.method.handler, {
           ...{ clock, log, stallMs, budget, flush },
-          uploadMs: route.method.streaming ? undefined : UPLOAD_MS,
+          uploadMs: route.method.bidi ? undefined : UPLOAD_MS,
           streamMessageBytes: route.method.streaming ? maxRequestBytes : undefined,
         });
         break;
@@ -83,6 +83,7 @@ export class Dispatcher {
   #streamParts({ guard, group, flush }: SharedByStreams, { rpc, protocol }: StreamRoute): RawStreamParts {
     const { streams: host, maxRequestBytes } = this.#parts;
     const { budget, suspect: onBelievedGone } = guard;
-    return { host, encoder: this.#encoder, rpc, protocol, group, flush, budget, maxRequestBytes, onBelievedGone };
+    const requests = { budget, maxRequestBytes, uploadMs: UPLOAD_MS };
+    return { host, encoder: this.#encoder, rpc, protocol, group, flush, ...requests, onBelievedGone };
   }
 }

@@ -19,7 +19,7 @@ export interface OrdinaryParts {
   readonly flush: SessionFlush;
   /** Of a stream, how large a message of its requests may be, in bytes; `undefined`: it is no stream. */
   readonly streamMessageBytes: number | undefined;
-  /** How long the request of a call that is no stream may take to arrive, in milliseconds; `undefined`: for ever. */
+  /** How long the request may take to arrive, in milliseconds; `undefined`: for ever. */
   readonly uploadMs: number | undefined;
   /** How long a client may take nothing of a response, in milliseconds. */
   readonly stallMs: number;

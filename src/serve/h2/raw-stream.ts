@@ -33,6 +33,8 @@ export interface RawStreamParts {
   /** Requests of the connection's streams that are not whole yet. */
   readonly budget: ByteBudget;
   readonly maxRequestBytes: number;
+  /** How long the request may take to arrive, in milliseconds, if there is to be one only. */
+  readonly uploadMs: number;
   /** Called when the stream ends because its client is believed to be gone. */
   readonly onBelievedGone: () => void;
 }
@@ -67,6 +69,7 @@ class RawStream {
   #blocked = false;
   #ended = false;
   #callTimer: Disposable | undefined;
+  #uploadTimer: Disposable | undefined;
   #lastWordsTimer: Disposable | undefined;
 
   constructor(stream: ServerHttp2Stream, parts: RawStreamParts) {
@@ -84,10 +87,11 @@ class RawStream {
   }
 
   start(headers: IncomingHttpHeaders): void {
-    const { protocol } = this.#parts;
+    const { host, rpc, protocol, uploadMs } = this.#parts;
     this.#stream.respond(protocol.headers, { waitForTrailers: true });
     const timeoutMs = protocol.timeoutMs(headers);
-    this.#callTimer = startDeadline(this.#parts.host.clock, timeoutMs, (status) => this.#runner.refuse(status));
+    this.#callTimer = startDeadline(host.clock, timeoutMs, (status) => this.#runner.refuse(status));
+    if (rpc.kind === "fixed") this.#uploadTimer = host.clock.after(uploadMs, () => this.#requests.expect(uploadMs));
     this.#pull();
   }
 
@@ -193,6 +197,7 @@ class RawStream {
   /** The transport has let go of the stream: so do we. */
   #gone(delivered: boolean): void {
     this.#callTimer?.[Symbol.dispose]();
+    this.#uploadTimer?.[Symbol.dispose]();
     this.#lastWordsTimer?.[Symbol.dispose]();
     this.#rest = undefined;
     this.#hold(0);

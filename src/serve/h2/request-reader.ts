@@ -51,6 +51,13 @@ export class RequestReader implements EnvelopeSink {
     this.#stream.resume();
   }
 
+  /** There has to be one by now, `ms` after the stream began. */
+  expect(ms: number): void {
+    if (this.#requests > 0) return;
+    const message = `${this.#parts.rpc.name}: wanted the whole request within ${ms} ms, found ${this.#reader.heldBytes} bytes of it; begin again`;
+    this.#refuse({ code: Code.DeadlineExceeded, message });
+  }
+
   /** No further request is wanted: what comes is thrown away. */
   drop(): void {
     this.#reader.drop();

@@ -27,6 +27,7 @@ export function routeTable({ services, unary, maxRequestBytes }: TableOptions): 
       handler.requestPath,
       {
         streaming: handler.method.methodKind !== "unary",
+        bidi: handler.method.methodKind === "bidi_streaming",
         handler: headersFirst(handler),
         rpc: rpcs.get(handler.requestPath),
         unary: unaryRpcs.get(handler.requestPath),

@@ -28,8 +28,10 @@ export type Route =
 
 /** A method that is implemented. */
 export interface ServedMethod {
-  /** Whether its requests keep coming, or its responses. */
+  /** Whether its requests or its responses keep coming. */
   readonly streaming: boolean;
+  /** Whether its requests keep coming. */
+  readonly bidi: boolean;
   readonly handler: UniversalHandlerFn;
   /** How it is served without Connect, if it is a stream. */
   readonly rpc: StreamRpc | undefined;
