@@ -57,6 +57,8 @@ export class ScanReads {
   readonly #encode: EncodeEntry;
   readonly #pages: SharedReads<Page>;
   readonly #windows: SharedReads<IdWindow>;
+  /** Windows that cost no question: they must not displace those that did. */
+  readonly #knownWindows: SharedReads<IdWindow>;
   readonly #firsts: SharedReads<bigint | undefined>;
   #names = 0;
 
@@ -65,11 +67,13 @@ export class ScanReads {
     this.#heads = parts.heads;
     this.#encode = parts.encode;
     this.#pages = new SharedReads({ ...parts, bytesOf: (page) => page.bytes });
-    this.#windows = new SharedReads({
+    const windows: SharedReadsParts<IdWindow> = {
       ...parts,
       maxBytes: () => parts.maxBytes() >> 2,
       bytesOf: (window) => window.ids.byteLength,
-    });
+    };
+    this.#windows = new SharedReads(windows);
+    this.#knownWindows = new SharedReads(windows);
     this.#firsts = new SharedReads({ ...parts, maxBytes: () => parts.maxBytes() >> 2, bytesOf: () => 0 });
   }
 
@@ -106,10 +110,11 @@ export class ScanReads {
   /** The ids of these topics in a range: out of memory, if all ids above `from` are known there. */
   async window(kind: Kind, wanted: readonly Wanted[], range: IdRange, asker: Asker): Promise<IdWindow> {
     const { from, to, upTo } = range;
+    const windows = from < this.#heads.idsKnownAbove(kind) ? this.#windows : this.#knownWindows;
     const ask = async () =>
       this.#named(kind, this.#known(kind, wanted, range) ?? (await this.#ids(kind, wanted, range)));
     const key = wanted.length > SHARED_TOPICS ? undefined : `ids ${kind} ${from} ${to} ${keyOf(wanted)}`;
-    return (await this.#windows.read({ key, kind, upTo, ask }, asker)).value;
+    return (await windows.read({ key, kind, upTo, ask }, asker)).value;
   }
 
   /** The messages of a part of a window, as many from its front as fit (or did for whoever asked first). */

@@ -196,6 +196,21 @@ describe("what a replay costs", () => {
     expect(reader.takeAsked()).not.toEqual(["byIds"]);
   });
 
+  test("what is known without a question does not displace an answer that took one", async () => {
+    const clock = new VirtualClock();
+    const store = filled(clock, 12_000, 1_000);
+    await using memory = await startedOn(store, clock, { warmIds: 2_000, sharedBytes: 24_000 });
+    const { feed, reader } = memory;
+    const old = scopeOf(feed, testTopics(20));
+    const recent = scopeOf(feed, testTopics(500), store.headIds()[GROUP] - 1_500n);
+    await replayed(feed, old, clock);
+    expect(reader.takeAsked()).toContain("ids");
+    await replayed(feed, recent, clock);
+    expect(reader.takeAsked()).not.toContain("ids");
+    expectExactly(await replayed(feed, old, clock), store, old);
+    expect(reader.takeAsked()).not.toContain("ids");
+  });
+
   test("one straggler among current topics is all that is read", async () => {
     const clock = new VirtualClock();
     const store = filled(clock, 3_000, 500);
