@@ -60,7 +60,7 @@ const IS_COMMIT_TAG = 0x38;
 
 /** The arms that bodies are of: `v1` of both kinds, and the pointer of welcomes. */
 const V1_ARM = 1;
-export const WELCOME_POINTER_ARM = 2;
+const WELCOME_POINTER_ARM = 2;
 
 /** The body of a group message: written by hand, byte for byte what protobuf-es would write. */
 export function encodeGroupBody({ groupId, data, senderHmac, shouldPush, isCommit }: GroupBody): Body {

@@ -5,7 +5,7 @@ import type { Offset } from "../tail";
 import { KINDS, kindOf, type PerKind, type Topic } from "../topic";
 import type { ReplayId } from "./events";
 import { OffsetQueue } from "./offsets";
-import { Scan } from "./scan";
+import { type RowTaker, Scan } from "./scan";
 import { Batch, type Shared } from "./shared";
 
 type LiveState =
@@ -26,7 +26,7 @@ const CURRENT: LiveState = { kind: "current" };
  * from the store, up to the tail's head at that tick. Rows up to that ceiling come from the store, messages
  * above it are due as before: the seam of a wave, tagged 0. Slowness costs time, never a message or the stream.
  */
-export class LiveLane {
+export class LiveLane implements RowTaker {
   readonly #shared: Shared;
   readonly #due: OffsetQueue;
   #state: LiveState = CURRENT;
@@ -154,10 +154,10 @@ export class LiveLane {
         this.lose();
         break;
       }
-      const wanted = this.#wants(message);
+      const wanted = this.wants(message);
       if (wanted && !batch.admits(message)) break;
       this.#due.shift();
-      if (wanted) this.#deliver(message, batch);
+      if (wanted) this.deliver(message, batch);
       else this.#shared.counters.unwantedOffers++;
     }
     this.#shared.counters.liveMessages += batch.messages.length;
@@ -167,13 +167,7 @@ export class LiveLane {
 
   #takeHealed(scan: Scan): Frame | undefined {
     const batch = new Batch(this.#shared.frameBytes);
-    for (let message = scan.first; message !== undefined; message = scan.first) {
-      const wanted = this.#wants(message);
-      if (wanted && !batch.admits(message)) break;
-      scan.shift();
-      if (wanted) this.#deliver(message, batch);
-      else this.#shared.counters.unwantedRows++;
-    }
+    this.#shared.counters.unwantedRows += scan.fill(batch, this);
     if (scan.askNext()) this.#shared.outbox.push({ kind: "nextPage", replay: scan.replay });
     this.#shared.counters.healedMessages += batch.messages.length;
     this.#shared.counters.entryBytes += batch.bytes;
@@ -184,11 +178,11 @@ export class LiveLane {
    * Asked at the last moment, so that what was queued for a topic removed meanwhile is purged (R-25).
    * A topic that is in a wave now was reset or re-added after this message came: the wave's scan covers it.
    */
-  #wants(message: Message): boolean {
+  wants(message: Message): boolean {
     return this.#shared.registrations.isWantedLive(message);
   }
 
-  #deliver(message: Message, batch: Batch): void {
+  deliver(message: Message, batch: Batch): void {
     batch.add(message);
     this.#shared.registrations.raiseLive(message);
     this.#passed[message.kind] = message.id;

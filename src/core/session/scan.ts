@@ -1,6 +1,14 @@
 import type { Message } from "../message";
 import type { PerKind } from "../topic";
 import type { ReplayId } from "./events";
+import type { Batch } from "./shared";
+
+/** A lane whose frames rows go into. */
+export interface RowTaker {
+  /** Asked at the last moment, so that what was read for a topic removed meanwhile is purged. */
+  wants(message: Message): boolean;
+  deliver(message: Message, batch: Batch): void;
+}
 
 /**
  * One replay in progress and the one page of it that is in hand.
@@ -40,16 +48,17 @@ export class Scan {
     return this.#page.length - this.#at;
   }
 
-  /** The next message, left in place. */
-  get first(): Message | undefined {
-    return this.#page[this.#at];
-  }
-
-  shift(): void {
-    this.#at++;
-    if (this.#at < this.#page.length) return;
-    this.#page = [];
-    this.#at = 0;
+  /** Takes rows into a frame for as long as they fit. Returns how many were passed over, because nobody wants them. */
+  fill(batch: Batch, lane: RowTaker): number {
+    let unwanted = 0;
+    for (let message = this.#first; message !== undefined; message = this.#first) {
+      const wanted = lane.wants(message);
+      if (wanted && !batch.admits(message)) break;
+      this.#shift();
+      if (wanted) lane.deliver(message, batch);
+      else unwanted++;
+    }
+    return unwanted;
   }
 
   /** Whether the feed may still have pages of it. */
@@ -59,13 +68,24 @@ export class Scan {
 
   /** Whether every row there is has been taken. */
   get exhausted(): boolean {
-    return this.#state === "last" && this.first === undefined;
+    return this.#state === "last" && this.#first === undefined;
   }
 
   /** True once for each page that is used up while more are to come: the caller asks for the next one. */
   askNext(): boolean {
-    if (this.#state !== "inHand" || this.first !== undefined) return false;
+    if (this.#state !== "inHand" || this.#first !== undefined) return false;
     this.#state = "awaiting";
     return true;
+  }
+
+  get #first(): Message | undefined {
+    return this.#page[this.#at];
+  }
+
+  #shift(): void {
+    this.#at++;
+    if (this.#at < this.#page.length) return;
+    this.#page = [];
+    this.#at = 0;
   }
 }

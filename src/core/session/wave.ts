@@ -6,7 +6,7 @@ import { KINDS, kindOf, type PerKind, type Topic } from "../topic";
 import type { ReplayId } from "./events";
 import type { LiveLane } from "./live";
 import { OffsetQueue } from "./offsets";
-import { Scan } from "./scan";
+import { type RowTaker, Scan } from "./scan";
 import { Batch, type Shared } from "./shared";
 
 /** From this scan on, a wave that keeps losing what it holds makes the live lane wait at its ceiling, so that it ends. */
@@ -49,7 +49,7 @@ export interface WaveOptions {
  * When offsets were lost (too many, or gone from the tail) the wave reads the store again, up to a new ceiling;
  * or, if the live lane has passed nothing above the old one, ends there and leaves the rest to the live lane's healing.
  */
-export class Wave {
+export class Wave implements RowTaker {
   readonly mutateId: bigint;
   readonly historyOnly: boolean;
   readonly #shared: Shared;
@@ -178,13 +178,7 @@ export class Wave {
 
   #replayed(scan: Scan): Frame | undefined {
     const batch = new Batch(this.#shared.frameBytes);
-    for (let message = scan.first; message !== undefined; message = scan.first) {
-      const wanted = this.#wants(message);
-      if (wanted && !batch.admits(message)) break;
-      scan.shift();
-      if (wanted) this.#deliver(message, batch);
-      else this.#shared.counters.unwantedRows++;
-    }
+    this.#shared.counters.unwantedRows += scan.fill(batch, this);
     if (scan.askNext()) this.#shared.outbox.push({ kind: "nextPage", replay: scan.replay });
     return this.#frame(batch);
   }
@@ -197,10 +191,10 @@ export class Wave {
         this.lose();
         break;
       }
-      const wanted = this.#wants(message);
+      const wanted = this.wants(message);
       if (wanted && !batch.admits(message)) break;
       this.#held.shift();
-      if (wanted) this.#deliver(message, batch);
+      if (wanted) this.deliver(message, batch);
       else this.#shared.counters.unwantedOffers++;
     }
     this.#shared.counters.foldedMessages += batch.messages.length;
@@ -274,11 +268,11 @@ export class Wave {
     return this.#remaining === this.#topics.length || this.#shared.registrations.waveOf(topic) === this;
   }
 
-  #wants(message: Message): boolean {
+  wants(message: Message): boolean {
     return this.#shared.registrations.isWantedIn(this, message);
   }
 
-  #deliver(message: Message, batch: Batch): void {
+  deliver(message: Message, batch: Batch): void {
     batch.add(message);
     this.#shared.registrations.raiseGated(message);
     this.#passed[message.kind] = message.id;
