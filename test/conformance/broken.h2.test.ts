@@ -96,12 +96,12 @@ async function caught(fault: Fault, id: string): Promise<boolean> {
 }
 
 describe("the kit itself", () => {
-  test("passes the unbroken model, case by case", async () => {
+  test.concurrent("passes the unbroken model, case by case", async () => {
     await using node = await ModelNode.start({ keepaliveMs: KEEPALIVE_MS });
     expect(await notPassed((ids) => outcomesAt(node.address, ids))).toEqual([]);
   });
 
-  test("catches every broken model, by the case named for it", async () => {
+  test.concurrent("catches every broken model, by the case named for it", async () => {
     const missed: string[] = [];
     const waiting = Object.entries(CATCHER);
     const lane = async () => {

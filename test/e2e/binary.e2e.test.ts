@@ -112,7 +112,7 @@ const users: readonly { readonly name: string; readonly uid: number | undefined 
 
 describe("the executable, alone in an empty directory with an empty environment", () => {
   for (const { name, uid } of users) {
-    test(`serves ${name}, survives kill -9 and keeps what it acked`, async () => {
+    test.concurrent(`serves ${name}, survives kill -9 and keeps what it acked`, async () => {
       const place = { directory: alone(name.replaceAll(" ", "-"), uid), uid };
       const cold = await serve(place);
       await run(place, ["publish", "--address", cold.serving.grpc, "--group", "kept", "before the kill"]);

@@ -2,10 +2,13 @@
 
 import { createServer } from "node:net";
 
-/** Below those that the system gives to clients: a client that comes back while the server is away could otherwise get
- * the very port as its own end, and keep the server from it. */
-const FIRST_PORT = 16_384;
-const PORTS = 16_000;
+/**
+ * Below those that the system gives to clients: a client that comes back while the server is away could otherwise get
+ * the very port as its own end, and keep the server from it. Processes that test at the same time have ranges of their own.
+ */
+const RANGES = 16;
+const PORTS = 1_000;
+const FIRST_PORT = 16_384 + (process.pid % RANGES) * PORTS;
 
 const given = new Set<number>();
 
