@@ -8,6 +8,7 @@ import { type Change, mutateOf } from "../../src/conformance/client/mutate";
 import { Ledger } from "../../src/conformance/ledger";
 import { StreamLog } from "../../src/conformance/stream-log";
 import { GROUP, kindOf, type Topic, topicOf } from "../../src/core/topic";
+import { PATIENCE_MS } from "../support/until";
 
 const KEEPALIVE_MS = 1_000;
 const A = topicOf(GROUP, Buffer.from("a"));
@@ -249,6 +250,7 @@ describe("a wrong log", () => {
     for (let id = 1n; id <= 300n; id++) story.live(topicOf(GROUP, Buffer.from(`t${id}`))).complete(id);
     const begun = performance.now();
     expect(story.complete(1n).broken()).toBe("I8");
-    expect(performance.now() - begun).toBeLessThan(5_000);
+    // Half a second; without the bound, more minutes than anybody has waited.
+    expect(performance.now() - begun).toBeLessThan(PATIENCE_MS);
   });
 });
