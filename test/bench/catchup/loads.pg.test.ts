@@ -77,7 +77,7 @@ describe("on a node, in the smallest sizes,", () => {
       mutate(node, { streams: 5, rate: 100, seconds: 0.1, adds: TOPICS }, 0),
       addTopics(node, { topics: 2_000, settleMs: SETTLE_MS }),
       measured(
-        () => stall(node, { stalled: 10, halfSeconds: 0.1, tailBytes: 0, settleMs: SETTLE_MS }),
+        () => stall(node, { stalled: 10, seconds: 0.1, fillBytes: 100_000, settleMs: SETTLE_MS }),
         ({ beside }) => beside.liveP99Ms > 0,
       ),
     ]);

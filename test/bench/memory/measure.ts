@@ -16,14 +16,15 @@ export interface Held {
   readonly rssBytes: number;
 }
 
-/** Memory for a while of live load, which rests halfway. */
+/** Memory for a while of live load: a burst, after which whoever stalls has stalled, and a steady rate after that. */
 export interface UnderLoad {
   readonly before: Held;
-  readonly halfway: Held;
+  /** After the burst. */
+  readonly stalled: Held;
   readonly end: Held;
   /** The most that the system had given meanwhile, garbage included. */
   readonly peakBytes: number;
-  /** How readers that read fared meanwhile: the worse half. */
+  /** How readers that read fared at the steady rate. */
   readonly liveP99Ms: number;
 }
 
@@ -55,12 +56,13 @@ export function addTopics(node: Target, size: { readonly topics: number } & Sett
 }
 
 /**
- * Fills the tail of a node, publishes for twice `halfSeconds`, and again beside readers that have stalled; fails if
- * one of the others misses anything. The node must have been started with the door to its heap.
+ * Publishes `fillBytes` at once and then for some seconds, and both again beside readers that stall; fails if one of
+ * the others misses anything. The node must have been started with the door to its heap, and its tail is to be full by
+ * `fillBytes`.
  */
 export function stall(
   node: Target,
-  size: { readonly stalled: number; readonly halfSeconds: number; readonly tailBytes: number } & Settling,
+  size: { readonly stalled: number; readonly seconds: number; readonly fillBytes: number } & Settling,
 ): Promise<Stalled> {
   return runJson<Stalled>(["test/bench/memory/stalled-load.ts", ...flags({ ...whereIs(node), ...size })]);
 }

@@ -4,14 +4,17 @@ import { HEAP_DOOR } from "./heap";
 import { addTopics, type Growth, holdIdle, type Stalled, stall, type UnderLoad } from "./measure";
 
 const SIZES = {
-  tiny: { streams: 100, perConnection: 10, topics: 2_000, stalled: 20, halfSeconds: 0.1, settleMs: 50 },
-  normal: { streams: 4_000, perConnection: 10, topics: 500_000, stalled: 1_000, halfSeconds: 3, settleMs: 600 },
-  full: { streams: 10_000, perConnection: 10, topics: 1_000_000, stalled: 1_000, halfSeconds: 15, settleMs: 2_000 },
+  tiny: { streams: 100, perConnection: 10, topics: 2_000, stalled: 20, seconds: 0.1, settleMs: 50 },
+  normal: { streams: 4_000, perConnection: 10, topics: 500_000, stalled: 1_000, seconds: 2, settleMs: 600 },
+  full: { streams: 10_000, perConnection: 10, topics: 1_000_000, stalled: 1_000, seconds: 30, settleMs: 2_000 },
 } as const satisfies Record<Effort, object>;
 type Size = (typeof SIZES)[Effort];
 
 const MIB = 1 << 20;
-/** Small, so that the tail is full before the load begins; what it still has to take would count as a rise. */
+/**
+ * Small, so that the tail is soon full: what it still has to take would count as a rise. And as many messages of 1 KiB are
+ * more than a stream notes offsets for that are due.
+ */
 const TAIL_BYTES = 8 * MIB;
 
 interface Round {
@@ -36,7 +39,7 @@ export const memory: Question = {
   },
 };
 
-async function measureRound({ streams, perConnection, topics, stalled, halfSeconds, settleMs }: Size): Promise<Round> {
+async function measureRound({ streams, perConnection, topics, stalled, seconds, settleMs }: Size): Promise<Round> {
   const shared = { streams, connections: streams / perConnection, settleMs };
   const own = { streams, connections: streams, settleMs };
   return {
@@ -45,12 +48,12 @@ async function measureRound({ streams, perConnection, topics, stalled, halfSecon
     own: await onNode((node) => holdIdle(node, own)),
     ownBare: await onBare((bare) => holdIdle(bare, own)),
     topics: await onNode((node) => addTopics(node, { topics, settleMs })),
-    stalled: await besideStalled({ stalled, halfSeconds, settleMs, tailBytes: TAIL_BYTES }),
+    stalled: await besideStalled({ stalled, seconds, settleMs, fillBytes: TAIL_BYTES }),
   };
 }
 
 async function besideStalled(size: Parameters<typeof stall>[1]): Promise<Stalled> {
-  await using node = await startNode({ preload: HEAP_DOOR, env: { TIDELINE_TAIL_BYTES: `${size.tailBytes}` } });
+  await using node = await startNode({ preload: HEAP_DOOR, env: { TIDELINE_TAIL_BYTES: `${size.fillBytes}` } });
   return await stall(node, size);
 }
 
@@ -103,12 +106,12 @@ function besideThem(rounds: readonly Stalled[]): readonly Figure[] {
     mib("the most that resident memory rises by", ({ before, peakBytes }) => peakBytes - before.rssBytes),
     mib("resident memory without garbage, rise", ({ before, end }) => end.rssBytes - before.rssBytes),
     {
-      ...mib("the same in the second half", ({ halfway, end }) => end.rssBytes - halfway.rssBytes),
+      ...mib("the same once all have stalled", ({ stalled, end }) => end.rssBytes - stalled.rssBytes),
       reach: "flat",
     },
     mib("heap without garbage, rise", ({ before, end }) => end.heapBytes - before.heapBytes),
     {
-      ...mib("the same in the second half", ({ halfway, end }) => end.heapBytes - halfway.heapBytes),
+      ...mib("the same once all have stalled", ({ stalled, end }) => end.heapBytes - stalled.heapBytes),
       reach: "flat",
     },
     beside("p99 of 20 other streams", "ms", ({ liveP99Ms }) => liveP99Ms),

@@ -19,12 +19,13 @@ const { values } = parseArgs({
     perConnection: { type: "string", default: "10" },
     rate: { type: "string", default: "2000" },
     bytes: { type: "string", default: "1024" },
-    tailBytes: { type: "string", default: "0" },
-    halfSeconds: { type: "string", default: "3" },
+    fillBytes: { type: "string", default: "8388608" },
+    seconds: { type: "string", default: "2" },
   },
 });
 const pid = Number(values.pid);
 const settleMs = Number(values.settleMs);
+const fillBytes = Number(values.fillBytes);
 const SAMPLE_MS = 100;
 
 const traffic = await Traffic.open({
@@ -34,7 +35,7 @@ const traffic = await Traffic.open({
   rate: Number(values.rate),
   bytes: Number(values.bytes),
 });
-await traffic.fill(Number(values.tailBytes));
+await traffic.fill(fillBytes);
 const alone = await underLoad();
 const stalled = await traffic.stall(settleMs);
 const beside = await underLoad();
@@ -44,29 +45,21 @@ process.exit(0);
 async function underLoad(): Promise<UnderLoad> {
   const probe = await startLiveProbe(values.address, settleMs);
   const before = await held();
+  const filling = await peakDuring(() => traffic.fill(fillBytes));
+  const stalled = await held();
   await probe.begin();
-  const first = await publishHalf();
-  const firstLive = await probe.begin();
-  const halfway = await held();
-  await probe.begin();
-  const second = await publishHalf();
-  const secondLive = await probe.end();
-  return {
-    before,
-    halfway,
-    end: await held(),
-    peakBytes: Math.max(first, second),
-    liveP99Ms: Math.max(firstLive.p99, secondLive.p99),
-  };
+  const peakBytes = await peakDuring(() => traffic.publishFor(Number(values.seconds) * 1_000));
+  const live = await probe.end();
+  return { before, stalled, end: await held(), peakBytes: Math.max(filling, peakBytes), liveP99Ms: live.p99 };
 }
 
 /** The most memory that the node had meanwhile. */
-async function publishHalf(): Promise<number> {
+async function peakDuring(load: () => Promise<void>): Promise<number> {
   let peakBytes = 0;
   const sampling = setInterval(() => {
     peakBytes = Math.max(peakBytes, rssBytes(pid));
   }, SAMPLE_MS);
-  await traffic.publishFor(Number(values.halfSeconds) * 1_000);
+  await load();
   clearInterval(sampling);
   return peakBytes;
 }
