@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { packBinaries } from "../../scripts/pack-postgres";
 import { systemClock } from "../../src/base/clock";
@@ -9,9 +8,10 @@ import { provideBinaries, unpackBinaries } from "../../src/store/embedded/archiv
 import { locateBinaries } from "../../src/store/embedded/binaries";
 import { startEmbedded } from "../../src/store/embedded/database";
 import { migrate } from "../../src/store/migrate";
+import { quickDisk } from "../support/quick-disk";
 import { connectSql } from "../support/sql-connection";
 
-const parent = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "tideline-archive-"));
+const parent = mkdtempSync(join(quickDisk(), "tideline-archive-"));
 let archive: Uint8Array;
 
 beforeAll(async () => {

@@ -9,7 +9,6 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { SQL } from "bun";
 import { systemClock } from "../../src/base/clock";
@@ -20,11 +19,12 @@ import { chooseOwner, makeServerDirectory } from "../../src/store/embedded/owner
 import { initCluster } from "../../src/store/embedded/server";
 import { StoreError } from "../../src/store/error";
 import { migrate } from "../../src/store/migrate";
+import { quickDisk } from "../support/quick-disk";
 import { connectSql } from "../support/sql-connection";
 import { until } from "../support/until";
 
 const binaries = locateBinaries();
-const parent = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "tideline-embedded-"));
+const parent = mkdtempSync(join(quickDisk(), "tideline-embedded-"));
 const dataDir = join(parent, "data");
 
 afterAll(() => rmSync(parent, { recursive: true, force: true }));

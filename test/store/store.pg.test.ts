@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type Clock, systemClock } from "../../src/base/clock";
 import { silentLogger } from "../../src/base/log";
@@ -12,6 +11,7 @@ import { migrate } from "../../src/store/migrate";
 import { AnswerOverdue } from "../../src/store/sql-errors";
 import { SqlPool } from "../../src/store/sql-pool";
 import { createDatabase, type TestDatabase } from "../support/database";
+import { quickDisk } from "../support/quick-disk";
 import { connectSql } from "../support/sql-connection";
 import { PATIENCE_MS, until } from "../support/until";
 import { VirtualClock } from "../support/virtual-clock";
@@ -159,7 +159,7 @@ describe("the pool", () => {
 });
 
 test("what was acked outlives kill -9 of the server in mid-statement, and publishing goes on by itself", async () => {
-  const directory = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "tideline-crash-"));
+  const directory = mkdtempSync(join(quickDisk(), "tideline-crash-"));
   try {
     const host = {
       dataDir: join(directory, "data"),

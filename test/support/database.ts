@@ -3,8 +3,7 @@
  * migrated database per call. Nothing of it survives the process, not even its death by kill -9.
  */
 
-import { existsSync, mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import postgres from "postgres";
 import { systemClock } from "../../src/base/clock";
@@ -20,6 +19,7 @@ import {
 } from "../../src/store/embedded/server";
 import { migrate } from "../../src/store/migrate";
 import { type DatabaseTarget, postgresJsOptions, targetUrl } from "../../src/store/target";
+import { quickDisk } from "./quick-disk";
 
 /** A database of its own, dropped with `await using`. */
 export interface TestDatabase extends AsyncDisposable {
@@ -75,8 +75,7 @@ export async function createDatabase(options: DatabaseOptions = {}): Promise<Tes
 }
 
 async function startTestServer(): Promise<TestServer> {
-  const parent = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
-  const directory = mkdtempSync(join(parent, "tideline-test-"));
+  const directory = mkdtempSync(join(quickDisk(), "tideline-test-"));
   removeAfterwards(directory);
   const binaries = locateBinaries();
   const cluster = join(directory, "cluster");
