@@ -31,7 +31,7 @@ test("tideline conformance passes whole against tideline serve, and reports as i
       PATH: process.env["PATH"],
       ...QUIET_SETTINGS,
       TIDELINE_DATA_DIR: join(directory, "data"),
-      TIDELINE_KEEPALIVE_MS: "1000",
+      TIDELINE_KEEPALIVE_MS: "2000",
     };
     await using server = await ServeProcess.start({ command: [...TIDELINE, "serve"], env });
     const junit = join(directory, "report.xml");

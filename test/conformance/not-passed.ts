@@ -1,5 +1,6 @@
 /** What the kit found, told so that a machine which stands still is not taken for a node that breaks a rule. */
 
+import type { ConformanceCase } from "../../src/conformance/case";
 import { CASES } from "../../src/conformance/catalogue";
 import { runConformance } from "../../src/conformance/run";
 import { PATIENCE_MS } from "../support/until";
@@ -33,10 +34,31 @@ export async function notPassed(
   return failed.map(({ id, words }) => `${id}: ${words}`);
 }
 
-/** Runs all cases against a server, or those with some ids, with all the patience there is. */
-export async function outcomesAt(address: string, ids?: readonly string[]): Promise<readonly Outcome[]> {
+/** Base URLs of a server whose keepalive interval is short, and of one that nobody can be too slow for. */
+export interface Servers {
+  readonly hasty: string;
+  readonly patient: string;
+}
+
+/** Runs what lasts keepalive intervals against the one server and all else against the other, by their ids or all there is. */
+export async function outcomesAt({ hasty, patient }: Servers, ids?: readonly string[]): Promise<readonly Outcome[]> {
+  const wanted = CASES.filter(({ id }) => ids === undefined || ids.includes(id));
+  const outcomes = await Promise.all([
+    runAt(
+      hasty,
+      wanted.filter(({ slow }) => slow === true),
+    ),
+    runAt(
+      patient,
+      wanted.filter(({ slow }) => slow !== true),
+    ),
+  ]);
+  return outcomes.flat();
+}
+
+async function runAt(address: string, cases: readonly ConformanceCase[]): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = [];
-  for await (const result of runConformance(address, { patienceMs: PATIENCE_MS, ...(ids && { ids }) })) {
+  for await (const result of runConformance(address, { patienceMs: PATIENCE_MS, cases })) {
     outcomes.push({ id: result.case.id, verdict: result.verdict, words: result.words });
   }
   return outcomes;
