@@ -1,4 +1,4 @@
-import { systemClock as clock } from "../../base/clock";
+import { type Clock, systemClock } from "../../base/clock";
 import { learnKeepalive, lossOf } from "../client/reach";
 import { type Finding, type PlaySetting, playScript } from "./play";
 import { drawScript, type Script, showScript } from "./script";
@@ -13,6 +13,8 @@ export interface FuzzOptions {
   readonly patienceMs?: number;
   /** How long a failing script may be made shorter, in seconds. */
   readonly shrinkSeconds?: number;
+  /** Whose time all of that is. */
+  readonly clock?: Clock;
   /** Ends the search, and the shrinking. */
   readonly signal?: AbortSignal;
 }
@@ -49,7 +51,7 @@ const SEEDS = 2 ** 32;
  */
 export async function fuzzConformance(address: string, options: FuzzOptions): Promise<FuzzReport> {
   const { patienceMs = DEFAULT_PATIENCE_MS, seconds, seed } = options;
-  const { shrinkSeconds = DEFAULT_SHRINK_SECONDS, signal } = options;
+  const { shrinkSeconds = DEFAULT_SHRINK_SECONDS, clock = systemClock, signal } = options;
   const keepaliveMs = await learnKeepalive({ address, patienceMs, clock });
   const setting: PlaySetting = { address, keepaliveMs, patienceMs, clock };
   const search = new Search(setting, options);
