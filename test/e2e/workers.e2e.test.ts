@@ -32,14 +32,25 @@ function workersOf(parent: number): readonly number[] {
     .map(Number);
 }
 
+/** Waits for the worker of a node, or for the one that comes after another. One that is being started may be out of sight for a moment. */
+async function workerOf(parent: number, after?: number): Promise<number> {
+  const found: number[] = [];
+  await until(() => {
+    found.push(...workersOf(parent).filter((pid) => pid !== after));
+    return found.length > 0;
+  }, "a worker to start");
+  const [pid] = found;
+  if (pid === undefined) throw new Error("a worker was found and is gone");
+  return pid;
+}
+
 test("two processes on one port: each stream gets what either was given, once and in order (I1, I2, I3)", async () => {
   const dataDir = mkdtempSync(join(tmpdir(), "tideline-workers-"));
   const env = { ...process.env, ...QUIET_SETTINGS, TIDELINE_DATA_DIR: dataDir, TIDELINE_PROCESSES: "2" };
   const node = await ServeProcess.start({ command: [process.execPath, "src/main.ts", "serve"], env });
   const clients: GrpcClient[] = [];
   try {
-    await until(() => workersOf(node.pid).length === 1, "the worker to start");
-    const [worker = 0] = workersOf(node.pid);
+    const worker = await workerOf(node.pid);
     await until(() => listeners(node.grpcPort) === 2, "the worker to listen");
     const group = Buffer.from("shared");
     const streams: SubscribeCall[] = [];
@@ -78,8 +89,7 @@ test("two processes on one port: each stream gets what either was given, once an
     expect(shown.streams.every(({ pid }) => pid === node.pid || pid === worker)).toBe(true);
 
     process.kill(worker, "SIGKILL");
-    await until(() => workersOf(node.pid).some((pid) => pid !== worker), "the worker to be started again");
-    const [again = 0] = workersOf(node.pid).filter((pid) => pid !== worker);
+    const again = await workerOf(node.pid, worker);
     await node.end("SIGKILL");
     await until(() => !isAlive(again), "the worker to end with its node");
   } finally {
