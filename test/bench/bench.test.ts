@@ -121,3 +121,19 @@ describe("the report", () => {
     expect(() => fillSections(page, results.flat())).not.toThrow();
   });
 });
+
+test("a flag or a question that there is none of is told with those there are, and nothing is measured", async () => {
+  const run = async (...args: readonly string[]) => {
+    const child = Bun.spawn([process.execPath, "test/bench/main.ts", ...args], { stdout: "pipe", stderr: "pipe" });
+    return { code: await child.exited, out: await child.stdout.text(), err: await child.stderr.text() };
+  };
+  const flag = await run("--bogus");
+  expect([flag.code, flag.out]).toEqual([2, ""]);
+  expect(flag.err).toMatch(/^Unknown option '--bogus'[\s\S]*\nUsage: bun run bench/);
+  const question = await run("nonsense");
+  expect([question.code, question.out]).toEqual([2, ""]);
+  expect(question.err).toStartWith("unknown question: nonsense; there are live, ");
+  const help = await run("--help");
+  expect([help.code, help.err]).toEqual([0, ""]);
+  expect(help.out).toStartWith("Usage: bun run bench");
+});

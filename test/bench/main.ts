@@ -1,13 +1,7 @@
-/**
- * Answers the benchmark questions, as a table and, with --json, as a file.
- *
- *   bun run bench [question…] [--runs N | --quick] [--full] [--address HOST:PORT[,HOST:PORT]] [--json FILE] [--profile DIR]
- *   bun run bench profile DIR
- *   bun run bench growth [curve…] [--quick] [--json FILE]
- *   bun run bench compare A.json B.json
- */
+/** Answers the benchmark questions, as a table and, with --json, as a file. */
 
 import { parseArgs } from "node:util";
+import { messageOf } from "../../src/base/thrown";
 import { runCompare } from "./compare";
 import { runGrowth } from "./growth/run";
 import { QUESTIONS } from "./questions";
@@ -16,17 +10,19 @@ import type { RunOptions } from "./support/question";
 import { type Answer, describeMachine, type Results, readMachine, writeResults } from "./support/results";
 import { answerTable } from "./support/table";
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    runs: { type: "string", default: "3" },
-    quick: { type: "boolean", default: false },
-    full: { type: "boolean", default: false },
-    address: { type: "string" },
-    json: { type: "string" },
-    profile: { type: "string" },
-  },
-});
+const USAGE = `Usage: bun run bench [question…] [--runs N | --quick] [--full] [--address HOST:PORT[,HOST:PORT]] [--json FILE] [--profile DIR]
+       bun run bench growth [curve…] [--quick] [--json FILE]
+       bun run bench compare A.json B.json
+       bun run bench profile DIR
+
+Questions: ${QUESTIONS.map(({ name }) => name).join(", ")}; none named: all of them, below 15 minutes.
+docs/benchmarks.md tells how to read what comes out.`;
+
+const { values, positionals } = readArguments();
+if (values.help) {
+  console.log(USAGE);
+  process.exit(0);
+}
 const runs = values.quick ? 1 : Number(values.runs);
 if (!Number.isInteger(runs) || runs < 1) refuse(`--runs wants a whole number of at least 1, found ${values.runs}`);
 
@@ -36,6 +32,25 @@ if (first === "compare") await runCompare(rest);
 else if (first === "growth") await runGrowth({ names: rest, json: values.json, quick: values.quick });
 else if (first === "profile") console.log(describeProfiles(rest[0] ?? refuse("profile wants a directory")));
 else await answer({ address: values.address, runs, effort: values.full ? "full" : "normal" }, positionals);
+
+function readArguments() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        runs: { type: "string", default: "3" },
+        quick: { type: "boolean", default: false },
+        full: { type: "boolean", default: false },
+        address: { type: "string" },
+        json: { type: "string" },
+        profile: { type: "string" },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+  } catch (error) {
+    return refuse(`${messageOf(error)}\n\n${USAGE}`);
+  }
+}
 
 async function answer(options: RunOptions, names: readonly string[]): Promise<void> {
   const unknown = names.filter((name) => !QUESTIONS.some((question) => question.name === name));
